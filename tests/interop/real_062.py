@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real microsandbox 0.6.2: its SDK on one home, and stopped sandboxes written as that version writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+from pathlib import Path
+
+_DRIVER = Path(__file__).with_name("sdk062_driver.py")
+IMAGE_REFERENCE = "docker.io/library/golden:1"
+IMAGE_MANIFEST_DIGEST = "sha256:" + "6d" * 32
+
+
+class SdkRefusal(Exception):
+    """The SDK raised.
+
+    Attributes:
+        kind: Name of the SDK's exception class.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Sdk062:
+    """The SDK of an environment, run on one home, each call in a process of its own.
+
+    Args:
+        environment: The virtual environment that holds microsandbox 0.6.2.
+        home: The home directory, made when needed.
+    """
+
+    def __init__(self, environment: Path, home: Path) -> None:
+        self.home = home
+        self._python = environment / "bin/python"
+
+    def call(self, operation: str, **arguments: object) -> object:
+        """Run one operation of ``microsandbox.Snapshot`` and return its result as JSON values.
+
+        Raises:
+            SdkRefusal: The SDK raised.
+        """
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("MSB_")}
+        environment.update(MSB_HOME=str(self.home), HOME=str(self.home))
+        done = subprocess.run(
+            [self._python, _DRIVER],
+            input=json.dumps({"operation": operation, "arguments": arguments}, default=str),
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise AssertionError(f"the driver of the SDK ended with {done.returncode}: {done.stderr.strip()}")
+        answer = json.loads(done.stdout)
+        if "error" in answer:
+            raise SdkRefusal(answer["error"]["class"], answer["error"]["message"])
+        return answer["result"]
+
+    def make_stopped_sandbox(self, name: str, *, upper_bytes: int, content: Path) -> Path:
+        """Make a sandbox that is stopped and return its upper, a sparse ext4 that holds the files of a directory."""
+        self.call("list")  # the first opening makes the database
+        config = {
+            "name": name,
+            "image": {"Oci": {"reference": IMAGE_REFERENCE, "upper_size_mib": upper_bytes >> 20}},
+            "manifest_digest": IMAGE_MANIFEST_DIGEST,
+        }
+        connection = sqlite3.connect(self.home / "db/msb.db")
+        with connection:
+            connection.execute(
+                "INSERT INTO sandbox (name, config, status) VALUES (?, ?, 'Stopped')", (name, json.dumps(config))
+            )
+        connection.close()
+        upper = self.home / "sandboxes" / name / "upper.ext4"
+        upper.parent.mkdir(parents=True)
+        with open(upper, "xb") as file:
+            file.truncate(upper_bytes)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-d", content, upper], check=True, env=_with_sbin())
+        return upper
+
+
+def _with_sbin() -> dict[str, str]:
+    """Return the environment with the directories where distributions keep mkfs, which users often lack."""
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
