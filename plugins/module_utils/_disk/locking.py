@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks between processes: BSD flock on a directory or a lock file, with patience."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from typing import Iterator
+
+from .._core.errors import StateError
+
+_RETRY_SECONDS = 0.05
+
+
+@contextlib.contextmanager
+def locked_directory(path: str, patience: float, create: bool = False) -> Iterator[None]:
+    """Hold an exclusive lock on a directory itself; no lock file is written.
+
+    Args:
+        path: The directory. When it is missing and not to be created, nothing is locked: there is nothing to protect.
+        patience: How long to wait for another holder, in seconds.
+        create: Make missing directories first. Those that are still empty when the block fails are removed again.
+
+    Raises:
+        StateError: Another process holds the lock for longer than that.
+        OSError: The directory cannot be made or opened.
+    """
+    made = make_directories(path) if create else []
+    try:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            if create:
+                raise
+            yield
+            return
+        try:
+            wait_for_lock(fd, path, patience)
+            yield
+        finally:
+            os.close(fd)
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def wait_for_lock(fd: int, what: str, patience: float) -> None:
+    """Take an exclusive flock on an open descriptor, which its closing releases.
+
+    Raises:
+        StateError: Another process holds it for longer than ``patience`` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while not try_lock(fd):
+        if time.monotonic() >= deadline:
+            raise StateError(
+                f"{what} is locked by another process, for longer than the {patience:g} seconds to wait",
+                path=what,
+                waited_seconds=patience,
+            )
+        time.sleep(_RETRY_SECONDS)
+
+
+def try_lock(fd: int) -> bool:
+    """Take an exclusive flock on an open descriptor if nobody holds one, and return whether it was taken."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        if exc.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def make_directories(path: str) -> list[str]:
+    """Create the directory and its missing parents with mode 0755, and return those created, outermost first.
+
+    Root gives each to the owner of the directory above it, so that a user's home stays the user's.
+    """
+    missing = []
+    current = path
+    while not os.path.lexists(current):
+        missing.append(current)
+        current = os.path.dirname(current)
+    made = []
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, 0o755)
+            made.append(directory)
+            adopt_owner(directory, os.stat(os.path.dirname(directory)))
+    return made
+
+
+def remove_empty(directories: list[str]) -> None:
+    """Remove the directories that are empty, innermost first."""
+    for directory in reversed(directories):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+
+
+def adopt_owner(path: str, like: os.stat_result, dir_fd: int | None = None) -> None:
+    """Give a path that root has made to the owner of ``like``; for other users do nothing."""
+    if os.geteuid() == 0:
+        os.chown(path, like.st_uid, like.st_gid, dir_fd=dir_fd, follow_symlinks=False)

@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading and writing sparse files in one pass: holes are never read and never written."""
+
+from __future__ import annotations
+
+import os
+import queue
+from dataclasses import dataclass
+from typing import Iterator
+
+from .._core.errors import StateError
+from .extents import ExtentMap
+from .linux import start_writeback
+
+BUFFER_BYTES = 1 << 20
+BLOCK_BYTES = 4096
+ZEROS = memoryview(bytes(BUFFER_BYTES))
+
+# bytearray compares with any buffer by memcmp; bytes and memoryview compare item by item.
+_ZERO_BUFFER = bytearray(BUFFER_BYTES)
+_ZERO_BLOCK = bytearray(BLOCK_BYTES)
+_WRITEBACK_BYTES = 32 << 20
+
+
+@dataclass
+class Traffic:
+    """What an operation moved, in bytes.
+
+    Attributes:
+        read: Read from files.
+        written: Written to files.
+        holes_skipped: Zeros that were not written, or, where nothing is written, not read.
+    """
+
+    read: int = 0
+    written: int = 0
+    holes_skipped: int = 0
+
+
+class BufferPool:
+    """A fixed number of buffers that pass between threads, so that memory stays bounded."""
+
+    def __init__(self, count: int = 8) -> None:
+        self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+        for dummy in range(count):
+            self._free.put(bytearray(BUFFER_BYTES))
+
+    def take(self) -> bytearray:
+        """Return a free buffer of ``BUFFER_BYTES``, and wait for one if there is none."""
+        return self._free.get()
+
+    def give(self, buffer: bytearray) -> None:
+        """Put a buffer back."""
+        self._free.put(buffer)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of a file on its way through a pass.
+
+    Attributes:
+        offset: Where it stands in the file, in bytes.
+        length: Its length in bytes.
+        buffer: The buffer that holds the bytes from its start on; None for a hole. Whoever gets it gives it back.
+    """
+
+    offset: int
+    length: int
+    buffer: bytearray | None
+
+    @property
+    def view(self) -> memoryview:
+        """Return the bytes of a segment that is no hole."""
+        if self.buffer is None:
+            raise ValueError("a hole has no bytes")
+        return memoryview(self.buffer)[: self.length]
+
+
+def read_segments(fd: int, extent_map: ExtentMap, pool: BufferPool, traffic: Traffic) -> Iterator[Segment]:
+    """Yield a file front to back: each hole as one segment, data in pieces of at most ``BUFFER_BYTES``.
+
+    Raises:
+        StateError: The file ended before its extent map does.
+    """
+    for is_data, start, end in extent_map.segments():
+        if not is_data:
+            yield Segment(start, end - start, None)
+            continue
+        while start < end:
+            buffer = pool.take()
+            length = min(end - start, BUFFER_BYTES - start % BLOCK_BYTES)
+            read_at(fd, memoryview(buffer)[:length], start)
+            traffic.read += length
+            yield Segment(start, length, buffer)
+            start += length
+
+
+def read_at(fd: int, view: memoryview, offset: int) -> None:
+    """Fill the view from the file at ``offset``.
+
+    Raises:
+        StateError: The file ends first.
+    """
+    done = 0
+    while done < len(view):
+        count = os.preadv(fd, [view[done:]], offset + done)
+        if count == 0:
+            raise StateError(
+                f"file ends at byte {offset + done}, its extent map says {offset + len(view)}: it shrank while it was read",
+                expected=offset + len(view),
+                actual=offset + done,
+            )
+        done += count
+
+
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write the whole view at ``offset``."""
+    done = 0
+    while done < len(view):
+        done += os.pwrite(fd, view[done:], offset + done)
+
+
+class SparseWriter:
+    """Write a file front to back and leave a hole wherever a whole block of 4096 bytes is zero.
+
+    Args:
+        fd: Descriptor of an empty file, opened for writing.
+        traffic: Where the bytes are counted.
+    """
+
+    def __init__(self, fd: int, traffic: Traffic) -> None:
+        self._fd = fd
+        self._traffic = traffic
+        self._dirty_from = 0
+        self._dirty_bytes = 0
+        self.position = 0
+        self.data_bytes = 0
+
+    def put(self, segment: Segment) -> None:
+        """Write or skip the next segment of the file; its buffer stays with the caller."""
+        if segment.buffer is None:
+            self.skip(segment.length)
+        else:
+            self.write(segment.view)
+
+    def write(self, view: memoryview) -> None:
+        """Write the bytes at the present position, but for blocks of zeros."""
+        start = self.position
+        for zero, low, high in _split_runs(view, start):
+            if zero:
+                self.skip(high - low)
+            else:
+                self._put(view[low:high])
+
+    def skip(self, length: int) -> None:
+        """Leave a hole of ``length`` bytes."""
+        self.position += length
+        self._traffic.holes_skipped += length
+
+    def finish(self) -> None:
+        """Give the file its apparent size, which a hole at the end does not."""
+        os.ftruncate(self._fd, self.position)
+
+    def _put(self, view: memoryview) -> None:
+        write_at(self._fd, view, self.position)
+        self.position += len(view)
+        self.data_bytes += len(view)
+        self._traffic.written += len(view)
+        self._dirty_bytes += len(view)
+        if self._dirty_bytes >= _WRITEBACK_BYTES:
+            start_writeback(self._fd, self._dirty_from, self.position - self._dirty_from)
+            self._dirty_from, self._dirty_bytes = self.position, 0
+
+
+def nonzero_runs(fd: int, extent_map: ExtentMap, traffic: Traffic) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the runs of 4096-byte blocks that hold anything but zeros, front to back."""
+    pool = BufferPool(1)
+    start: int | None = None
+    for segment in read_segments(fd, extent_map, pool, traffic):
+        if segment.buffer is None:
+            runs: Iterator[tuple[bool, int, int]] = iter([(True, 0, segment.length)])
+        else:
+            runs = _split_runs(segment.view, segment.offset)
+        for zero, low, dummy in runs:
+            if zero and start is not None:
+                yield start, segment.offset + low
+                start = None
+            elif not zero and start is None:
+                start = segment.offset + low
+        if segment.buffer is not None:
+            pool.give(segment.buffer)
+    if start is not None:
+        yield start, extent_map.size_bytes
+
+
+def _split_runs(view: memoryview, offset: int) -> Iterator[tuple[bool, int, int]]:
+    """Yield (whether it is all zeros, start, end) of alternating runs of blocks in bytes that stand at a file's offset."""
+    length = len(view)
+    if (_ZERO_BUFFER if length == BUFFER_BYTES else bytearray(length)) == view:
+        yield True, 0, length
+        return
+    run_start, run_zero, at = 0, False, 0
+    while at < length:
+        step = min(BLOCK_BYTES - (offset + at) % BLOCK_BYTES, length - at)
+        zero = (_ZERO_BLOCK if step == BLOCK_BYTES else bytearray(step)) == view[at : at + step]
+        if zero != run_zero:
+            if run_start < at:
+                yield run_zero, run_start, at
+            run_start, run_zero = at, zero
+        at += step
+    yield run_zero, run_start, length

@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build beside, make durable, rename into place: how every directory and file of ours comes to be.
+
+A staging area is a hidden directory in the directory that the result will stand in, so that a rename can carry the
+result over. Its name is random, its mode 0700, and its flock is held while its process lives: an area whose lock is
+free belongs to a dead run. All work below it goes through directory descriptors, never through a path that another
+user could swap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from typing import Iterator
+
+from .._core.errors import StateError
+from .linux import exchange, rename_new
+from .locking import adopt_owner, try_lock
+
+STAGING_PREFIX = ".sandboxops-staging-"
+_ASIDE_PREFIX = "aside-"
+_FILE_MODE = 0o644
+_DIRECTORY_MODE = 0o755
+
+
+class StagingArea:
+    """A directory of this process beside the place where the result will stand.
+
+    Attributes:
+        path: Its path, for messages.
+        fd: Descriptor of the area, whose lock is held.
+        parent_fd: Descriptor of the directory that it stands in.
+    """
+
+    def __init__(self, path: str, fd: int, parent_fd: int) -> None:
+        self.path = path
+        self.fd = fd
+        self.parent_fd = parent_fd
+        self._owner = os.fstat(parent_fd)
+
+    def make_directory(self, name: str) -> int:
+        """Create a directory in the area and return a descriptor of it, which the caller closes."""
+        os.mkdir(name, _DIRECTORY_MODE, dir_fd=self.fd)
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+
+    def create_file(self, name: str, directory_fd: int | None = None) -> int:
+        """Create an empty file, readable by its owner only, and return a descriptor for reading and writing."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return os.open(name, flags, 0o600, dir_fd=self.fd if directory_fd is None else directory_fd)
+
+    def seal_file(self, fd: int, mode: int = _FILE_MODE) -> None:
+        """Give a finished file its mode and owner, and make it durable."""
+        os.fchmod(fd, mode)
+        self._give_away(fd)
+        os.fsync(fd)
+
+    def seal_directory(self, fd: int) -> None:
+        """Give a finished directory its mode and owner, and make its entries durable."""
+        os.fchmod(fd, _DIRECTORY_MODE)
+        self._give_away(fd)
+        os.fsync(fd)
+
+    def promote(self, name: str, target: str) -> None:
+        """Rename an entry of the area to a name beside the area that nobody has yet, durably.
+
+        Raises:
+            StateError: The name exists by now.
+        """
+        try:
+            rename_new(self.fd, name, self.parent_fd, target)
+        except FileExistsError as exc:
+            place = os.path.join(os.path.dirname(self.path), target)
+            raise StateError(f"{place} exists, though it did not when this run looked", path=place) from exc
+        os.fsync(self.parent_fd)
+
+    def replace(self, name: str, target: str) -> None:
+        """Put an entry of the area in the place of what stands beside the area, which moves into the area, durably.
+
+        Where the file system cannot swap two names in one step, the old entry is first moved aside under a name from
+        which ``sweep`` brings it back if this process dies before the new one is in place.
+        """
+        if not exchange(self.fd, name, self.parent_fd, target):
+            os.rename(target, _ASIDE_PREFIX + target, src_dir_fd=self.parent_fd, dst_dir_fd=self.fd)
+            rename_new(self.fd, name, self.parent_fd, target)
+        os.fsync(self.parent_fd)
+
+    def replace_file(self, name: str, target: str) -> None:
+        """Rename a file of the area over what stands beside the area, or to a free name, durably."""
+        os.rename(name, target, src_dir_fd=self.fd, dst_dir_fd=self.parent_fd)
+        os.fsync(self.parent_fd)
+
+    def withdraw(self, target: str) -> None:
+        """Move what stands beside the area into the area, durably; it goes when the area goes."""
+        os.rename(target, "withdrawn", src_dir_fd=self.parent_fd, dst_dir_fd=self.fd)
+        os.fsync(self.parent_fd)
+
+    def _give_away(self, fd: int) -> None:
+        if os.geteuid() == 0:
+            os.fchown(fd, self._owner.st_uid, self._owner.st_gid)
+
+
+@contextlib.contextmanager
+def staging_area(parent: str) -> Iterator[StagingArea]:
+    """Make a staging area in a directory, and remove it with all it still holds when the block ends.
+
+    Raises:
+        OSError: The directory is missing or cannot be written.
+    """
+    parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        name = STAGING_PREFIX + secrets.token_hex(8)
+        os.mkdir(name, 0o700, dir_fd=parent_fd)
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+            try:
+                if not try_lock(fd):
+                    raise StateError(f"{os.path.join(parent, name)} is locked by another process", path=parent)
+                adopt_owner(name, os.fstat(parent_fd), dir_fd=parent_fd)
+                yield StagingArea(os.path.join(parent, name), fd, parent_fd)
+            finally:
+                os.close(fd)
+        finally:
+            remove_tree(name, parent_fd)
+    finally:
+        os.close(parent_fd)
+
+
+def dead_staging_areas(parent: str) -> list[str]:
+    """Return the names of the staging areas in a directory whose process is gone, sorted.
+
+    Raises:
+        OSError: The directory cannot be read.
+    """
+    dead = []
+    try:
+        with os.scandir(parent) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.startswith(STAGING_PREFIX))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    for name in names:
+        try:
+            fd = os.open(os.path.join(parent, name), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        except OSError as exc:
+            if exc.errno == errno.ELOOP:
+                continue
+            raise
+        try:
+            if try_lock(fd):
+                dead.append(name)
+        finally:
+            os.close(fd)
+    return dead
+
+
+def sweep(parent: str) -> list[str]:
+    """Remove the staging areas of dead runs from a directory, and return their names.
+
+    An entry that a dead run had moved aside goes back to its place when that place is empty.
+
+    Raises:
+        OSError: An area cannot be removed.
+    """
+    swept = dead_staging_areas(parent)
+    for name in swept:
+        parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            area_fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+            try:
+                for entry in os.listdir(area_fd):
+                    if entry.startswith(_ASIDE_PREFIX):
+                        with contextlib.suppress(FileExistsError):
+                            rename_new(area_fd, entry, parent_fd, entry[len(_ASIDE_PREFIX) :])
+            finally:
+                os.close(area_fd)
+            os.fsync(parent_fd)
+            remove_tree(name, parent_fd)
+        finally:
+            os.close(parent_fd)
+    return swept
+
+
+def remove_tree(name: str, dir_fd: int) -> None:
+    """Remove an entry of a directory and everything below it, following no symlink; a missing one is fine.
+
+    Raises:
+        OSError: Something cannot be removed.
+    """
+    try:
+        mode = os.lstat(name, dir_fd=dir_fd).st_mode
+        if not stat.S_ISDIR(mode):
+            os.unlink(name, dir_fd=dir_fd)
+            return
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return
+    try:
+        for entry in os.listdir(fd):
+            remove_tree(entry, fd)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=dir_fd)

@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""zstd compression and decompression in constant memory, by whichever library the host has.
+
+Python 3.14 brings ``compression.zstd``; earlier ones need the ``zstandard`` package (``backports.zstd``, which is the
+former for older Pythons, serves as well). Plain archives need none of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from .._core.errors import FormatError, UnsupportedError
+from .byte_source import ByteSource
+from .zstd_frames import (
+    BLOCK_HEADER_BYTES,
+    CHECKSUM_BYTES,
+    MAX_HEADER_BYTES,
+    FrameHeader,
+    parse_block_header,
+    parse_frame_header,
+)
+
+try:
+    from compression import zstd as _std  # type: ignore[import-not-found,unused-ignore]
+except ImportError:
+    try:
+        from backports import zstd as _std  # type: ignore[no-redef,import-not-found,unused-ignore]
+    except ImportError:
+        _std = None
+try:
+    import zstandard as _package
+except ImportError:
+    _package = None
+
+MAX_WINDOW_BYTES = 1 << 27  # what every microsandbox decodes; the next power is refused by all of them
+LEVELS = range(1, 20)
+
+_INPUT_BYTES = 1 << 18
+_OUTPUT_BYTES = 1 << 20
+_NO_LIBRARY = (
+    "zstd needs Python 3.14 or the zstandard package on this host, which has neither: install python3-zstandard with the"
+    " system's package manager or zstandard with pip, or use a plain .tar"
+)
+
+
+class Compressor(Protocol):
+    """Turns a stream of known length into one zstd frame."""
+
+    def compress(self, data: memoryview, /) -> bytes:
+        """Add bytes and return what is ready of the frame."""
+
+    def flush(self) -> bytes:
+        """Return the rest of the frame."""
+
+
+def backend() -> str | None:
+    """Return the name and version of the library in use, or None when this host has none."""
+    if _package is not None:
+        return f"zstandard {_package.__version__}"
+    if _std is not None:
+        return f"{_std.__name__} {_std.zstd_version}"
+    return None
+
+
+def new_compressor(level: int, threads: int, content_bytes: int) -> Compressor:
+    """Return a compressor for one frame; the number of threads does not change its bytes.
+
+    Args:
+        level: Compression level, 1 to 19.
+        threads: Worker threads, at least 1.
+        content_bytes: Length of the whole stream, recorded in the frame.
+
+    Raises:
+        UnsupportedError: This host has no zstd library.
+    """
+    if _package is not None:
+        parameters = _package.ZstdCompressionParameters.from_level(level, threads=threads, write_content_size=True)
+        package: Compressor = _package.ZstdCompressor(compression_params=parameters).compressobj(size=content_bytes)
+        return package
+    if _std is not None:
+        names = _std.CompressionParameter
+        options = {names.compression_level: level, names.nb_workers: threads, names.content_size_flag: 1}
+        standard = _std.ZstdCompressor(options=options)
+        standard.set_pledged_input_size(content_bytes)
+        compressor: Compressor = standard
+        return compressor
+    raise UnsupportedError(_NO_LIBRARY, library="zstandard")
+
+
+class FrameReader:
+    """Reads the content of the one zstd frame at the start of a file, and knows where that frame ends.
+
+    Args:
+        source: Where the compressed bytes come from; left right after the frame once ``read_into`` has returned 0.
+        max_window_bytes: Largest look-back window to accept.
+
+    Raises:
+        FormatError: The file does not start with a frame that this collection reads.
+        UnsupportedError: This host has no zstd library.
+    """
+
+    def __init__(self, source: ByteSource, max_window_bytes: int = MAX_WINDOW_BYTES) -> None:
+        start = source.peek(MAX_HEADER_BYTES)
+        header = parse_frame_header(start)
+        if header.window_bytes > max_window_bytes:
+            raise FormatError(
+                f"zstd frame needs a window of {header.window_bytes} bytes, at most {max_window_bytes} are allowed",
+                window_bytes=header.window_bytes,
+                limit_bytes=max_window_bytes,
+            )
+        self._frame = _FrameSource(source, header)
+        self._stream = _new_stream(self._frame)
+
+    def read_into(self, view: memoryview) -> int:
+        """Fill the view with content as far as there is any, and return how many bytes that were.
+
+        Raises:
+            FormatError: The frame is damaged or cut off.
+        """
+        done = 0
+        while done < len(view):
+            count = self._stream.read_into(view[done:])
+            if count == 0:
+                self._frame.require_end()
+                break
+            done += count
+        return done
+
+
+class _FrameSource:
+    """The bytes of one frame, block by block; after its last block there are none."""
+
+    def __init__(self, source: ByteSource, header: FrameHeader) -> None:
+        self._source = source
+        self._left = header.header_bytes
+        self._trailer = CHECKSUM_BYTES if header.has_checksum else 0
+        self._in_last_block = False
+        self._complete = False
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes of the frame."""
+        pieces = []
+        while size > 0 and (self._left or self._next_block()):
+            piece = self._source.read(min(size, self._left))
+            if not piece:
+                raise FormatError("archive ends inside its zstd frame")
+            pieces.append(piece)
+            self._left -= len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def require_end(self) -> None:
+        """Raise FormatError unless the whole frame was read."""
+        if self._left or self._next_block():
+            raise FormatError("zstd frame holds bytes after its content")
+
+    def _next_block(self) -> bool:
+        """Begin the next block, or the checksum after the last, and return whether there is one."""
+        if self._complete:
+            return False
+        if self._in_last_block:
+            self._complete = True
+            self._left = self._trailer
+        else:
+            block = parse_block_header(self._source.peek(BLOCK_HEADER_BYTES))
+            self._in_last_block = block.is_last
+            self._left = BLOCK_HEADER_BYTES + block.stored_bytes
+        return self._left > 0
+
+
+class _PackageStream:
+    def __init__(self, frame: _FrameSource) -> None:
+        decompressor = _package.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
+        self._reader = decompressor.stream_reader(frame, read_size=_INPUT_BYTES, read_across_frames=False)
+
+    def read_into(self, view: memoryview) -> int:
+        try:
+            return int(self._reader.readinto(view))
+        except _package.ZstdError as exc:
+            raise FormatError(f"zstd frame is damaged: {exc}") from exc
+
+
+class _StdStream:
+    def __init__(self, frame: _FrameSource) -> None:
+        self._frame = frame
+        self._decompressor = _std.ZstdDecompressor()
+
+    def read_into(self, view: memoryview) -> int:
+        content = b""
+        try:
+            while not content and not self._decompressor.eof:
+                piece = self._frame.read(_INPUT_BYTES) if self._decompressor.needs_input else b""
+                content = self._decompressor.decompress(piece, max_length=min(len(view), _OUTPUT_BYTES))
+        except _std.ZstdError as exc:
+            raise FormatError(f"zstd frame is damaged: {exc}") from exc
+        view[: len(content)] = content
+        return len(content)
+
+
+def _new_stream(frame: _FrameSource) -> _PackageStream | _StdStream:
+    if _package is not None:
+        return _PackageStream(frame)
+    if _std is not None:
+        return _StdStream(frame)
+    raise UnsupportedError(_NO_LIBRARY, library="zstandard")

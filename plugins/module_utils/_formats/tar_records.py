@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The 512-byte records of a tar archive: headers, GNU long names, PAX records and old-GNU sparse maps.
+
+Sources: POSIX.1-2024 pax (ustar and pax interchange formats) and the GNU tar manual's "Basic Tar Format"; what
+microsandbox 0.4.4 to 0.7.11 write and read of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .._core.errors import FormatError, excerpt
+
+RECORD_BYTES = 512
+END_OF_ARCHIVE = bytes(2 * RECORD_BYTES)
+
+REGULAR_TYPES = (b"0", b"\0", b"7")
+SPARSE_TYPE = b"S"
+DIRECTORY_TYPE = b"5"
+LONG_NAME_TYPE = b"L"
+PAX_TYPE = b"x"
+
+_NAME = slice(0, 100)
+_MODE = slice(100, 108)
+_UID = slice(108, 116)
+_GID = slice(116, 124)
+_SIZE = slice(124, 136)
+_MTIME = slice(136, 148)
+_CHECKSUM = slice(148, 156)
+_TYPE = slice(156, 157)
+_MAGIC = slice(257, 265)
+_DEVICES = slice(329, 345)
+_PREFIX = slice(345, 500)
+_SPARSE_AT = 386
+_SPARSE_IS_EXTENDED = 482
+_SPARSE_REAL_SIZE = slice(483, 495)
+_SPARSE_PAIR_BYTES = 24
+_SPARSE_INLINE_PAIRS = 4
+_EXTENSION_PAIRS = 21
+_EXTENSION_IS_EXTENDED = 504
+
+_GNU_MAGIC = b"ustar  \0"
+_POSIX_MAGIC = b"ustar\x0000"
+_OCTAL = frozenset(b"01234567")
+_MAX_NUMBER = (1 << 63) - 1
+
+
+class SparsePair(NamedTuple):
+    """A stored run of a sparse member, in bytes."""
+
+    offset: int
+    length: int
+
+
+class Header(NamedTuple):
+    """A member's header.
+
+    Attributes:
+        name: The member's name as stored, the ustar prefix included.
+        type: The type byte.
+        mode: Permission bits and whatever else the mode field holds.
+        stored_bytes: Length of the body that follows, without padding.
+        real_bytes: Apparent size of a sparse member; the stored size for any other.
+        pairs: Sparse pairs that stand in the header itself.
+        is_extended: Whether records with more pairs follow the header.
+    """
+
+    name: bytes
+    type: bytes
+    mode: int
+    stored_bytes: int
+    real_bytes: int
+    pairs: tuple[SparsePair, ...]
+    is_extended: bool
+
+
+def parse_header(record: bytes) -> Header:
+    """Parse a header record.
+
+    Args:
+        record: 512 bytes that are not all zero.
+
+    Raises:
+        FormatError: The checksum or a number is wrong.
+    """
+    _require_checksum(record)
+    kind = record[_TYPE]
+    name = record[_NAME].split(b"\0", 1)[0]
+    if record[_MAGIC] == _POSIX_MAGIC:
+        prefix = record[_PREFIX].split(b"\0", 1)[0]
+        name = prefix + b"/" + name if prefix else name
+    what = _shown(name)
+    stored = _parse_number(record[_SIZE], what, "size")
+    mode = _parse_number(record[_MODE], what, "mode")
+    if kind != SPARSE_TYPE:
+        return Header(name, kind, mode, stored, stored, (), False)
+    pairs, ended = _parse_pairs(record, _SPARSE_AT, _SPARSE_INLINE_PAIRS, what)
+    is_extended = record[_SPARSE_IS_EXTENDED] != 0
+    if ended and is_extended:
+        raise FormatError(f"sparse member {what} says that its map goes on after its end")
+    real = _parse_number(record[_SPARSE_REAL_SIZE], what, "real size")
+    return Header(name, kind, mode, stored, real, pairs, is_extended)
+
+
+def parse_sparse_extension(record: bytes, member: bytes) -> tuple[tuple[SparsePair, ...], bool]:
+    """Parse a record of further sparse pairs, and return them and whether another such record follows.
+
+    Raises:
+        FormatError: A number is wrong, or the map ends before its last record.
+    """
+    what = _shown(member)
+    pairs, ended = _parse_pairs(record, 0, _EXTENSION_PAIRS, what)
+    is_extended = record[_EXTENSION_IS_EXTENDED] != 0
+    if ended and is_extended:
+        raise FormatError(f"sparse member {what} says that its map goes on after its end")
+    return pairs, is_extended
+
+
+def require_sparse_map(pairs: tuple[SparsePair, ...], stored_bytes: int, real_bytes: int, member: bytes) -> None:
+    """Check a complete sparse map as microsandbox does.
+
+    Runs ascend without overlap, each but the last is a multiple of 512 bytes long, the last pair ends at the real size,
+    and their lengths add up to the stored size.
+
+    Raises:
+        FormatError: The map breaks one of these rules.
+    """
+    what = _shown(member)
+    end = stored = 0
+    for pair in pairs:
+        if stored % RECORD_BYTES and pair.length:
+            raise FormatError(f"sparse member {what} has a run that starts inside a stored record")
+        if pair.offset < end:
+            raise FormatError(f"sparse member {what} has a run at {pair.offset}, before byte {end} where the last ends")
+        end = pair.offset + pair.length
+        stored += pair.length
+        if end > real_bytes:
+            raise FormatError(f"sparse member {what} has a run that ends at {end}, its real size is {real_bytes}")
+    if end != real_bytes:
+        raise FormatError(f"sparse member {what} ends its map at {end}, its real size is {real_bytes}")
+    if stored != stored_bytes:
+        raise FormatError(f"sparse member {what} stores {stored_bytes} bytes, its map adds up to {stored}")
+
+
+def file_header(name: str, size_bytes: int) -> bytes:
+    """Return the header of a regular member, the same on every host: mode 0644, owner 0, time 0."""
+    return _header(name, b"0", size_bytes)
+
+
+def sparse_header(name: str, pairs: tuple[SparsePair, ...], real_bytes: int) -> bytes:
+    """Return the header of an old-GNU sparse member and the extension records of its map.
+
+    Args:
+        name: The member's name, at most 100 bytes.
+        pairs: The complete map, with the terminating (real size, 0) where the file ends in a hole.
+        real_bytes: Apparent size of the file.
+    """
+    record = bytearray(_header(name, SPARSE_TYPE, sum(pair.length for pair in pairs)))
+    _put_pairs(record, _SPARSE_AT, pairs[:_SPARSE_INLINE_PAIRS])
+    rest = pairs[_SPARSE_INLINE_PAIRS:]
+    record[_SPARSE_IS_EXTENDED] = 1 if rest else 0
+    record[_SPARSE_REAL_SIZE] = _number(real_bytes, 12)
+    records = [_with_checksum(record)]
+    while rest:
+        extension = bytearray(RECORD_BYTES)
+        _put_pairs(extension, 0, rest[:_EXTENSION_PAIRS])
+        rest = rest[_EXTENSION_PAIRS:]
+        extension[_EXTENSION_IS_EXTENDED] = 1 if rest else 0
+        records.append(bytes(extension))
+    return b"".join(records)
+
+
+def padding_bytes(size_bytes: int) -> int:
+    """Return how many bytes pad a body of this size to whole records."""
+    return -size_bytes % RECORD_BYTES
+
+
+def parse_pax_path(body: bytes) -> bytes | None:
+    """Return the path that a PAX record gives the member after it, or None when it gives none.
+
+    Keys that change nothing for a snapshot (times, owners, comments) are passed over.
+
+    Raises:
+        FormatError: A record is malformed, or its key changes how the member is read.
+    """
+    path = None
+    at = 0
+    while at < len(body):
+        space = body.find(b" ", at, at + 8)
+        length_text = body[at:space] if space > at else b""
+        if not length_text.isdigit() or length_text.startswith(b"0"):
+            raise FormatError(f"PAX header has a record without a length at byte {at}")
+        end = at + int(length_text)
+        record = body[space + 1 : end]
+        key, equals, value = record.partition(b"=")
+        if end > len(body) or not equals or not value.endswith(b"\n"):
+            raise FormatError(f"PAX header has a record of {int(length_text)} bytes at byte {at} that is cut off")
+        if key == b"path":
+            path = value[:-1]
+        elif key not in _HARMLESS_PAX_KEYS:
+            raise FormatError(f"PAX header sets {_shown(key)}, which archives of snapshots do not use")
+        at = end
+    return path
+
+
+_HARMLESS_PAX_KEYS = frozenset(
+    {b"atime", b"ctime", b"mtime", b"uid", b"gid", b"uname", b"gname", b"comment", b"charset", b"hdrcharset"}
+)
+
+
+def _header(name: str, kind: bytes, size_bytes: int) -> bytes:
+    encoded = name.encode("utf-8")
+    if len(encoded) > _NAME.stop:
+        raise FormatError(f"member name has {len(encoded)} bytes, a header holds {_NAME.stop}")
+    record = bytearray(RECORD_BYTES)
+    record[: len(encoded)] = encoded
+    record[_MODE] = b"0100644\0"
+    record[_UID] = record[_GID] = _number(0, 8)
+    record[_SIZE] = _number(size_bytes, 12)
+    record[_MTIME] = _number(0, 12)
+    record[_TYPE] = kind
+    record[_MAGIC] = _GNU_MAGIC
+    if kind != SPARSE_TYPE:
+        record[_DEVICES] = b"0000000\0" * 2
+    return _with_checksum(record)
+
+
+def _with_checksum(record: bytearray) -> bytes:
+    record[_CHECKSUM] = b" " * 8
+    record[_CHECKSUM] = b"%06o\0 " % sum(record)
+    return bytes(record)
+
+
+def _require_checksum(record: bytes) -> None:
+    field = record[_CHECKSUM]
+    blanked = record[: _CHECKSUM.start] + b" " * 8 + record[_CHECKSUM.stop :]
+    unsigned = sum(blanked)
+    signed = unsigned - 256 * sum(byte > 127 for byte in blanked)
+    text = field.strip(b" \0")
+    if not text or not _OCTAL.issuperset(text) or int(text, 8) not in (unsigned, signed):
+        raise FormatError(
+            f"tar header has the checksum {_shown(text)}, its bytes add up to {unsigned:o}: not a tar archive, or damaged"
+        )
+
+
+def _parse_pairs(record: bytes, at: int, count: int, what: str) -> tuple[tuple[SparsePair, ...], bool]:
+    """Return the pairs up to the first unused slot, and whether there was one."""
+    pairs = []
+    for index in range(count):
+        field = record[at + index * _SPARSE_PAIR_BYTES : at + (index + 1) * _SPARSE_PAIR_BYTES]
+        if field[0] == 0 and field[12] == 0:
+            return tuple(pairs), True
+        pairs.append(
+            SparsePair(_parse_number(field[:12], what, "run offset"), _parse_number(field[12:], what, "run length"))
+        )
+    return tuple(pairs), False
+
+
+def _put_pairs(record: bytearray, at: int, pairs: tuple[SparsePair, ...]) -> None:
+    for offset, length in pairs:
+        record[at : at + _SPARSE_PAIR_BYTES] = _number(offset, 12) + _number(length, 12)
+        at += _SPARSE_PAIR_BYTES
+
+
+def _parse_number(field: bytes, what: str, name: str) -> int:
+    if field[0] & 0x80:
+        value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        if field[0] == 0x80 and value <= _MAX_NUMBER:
+            return value
+        raise FormatError(f"member {what} has a {name} beyond 63 bits")
+    text = field.strip(b" \0")
+    if not _OCTAL.issuperset(text):
+        raise FormatError(f"member {what} has the {name} {_shown(text)}, expected octal digits")
+    return int(text, 8) if text else 0
+
+
+def _number(value: int, width: int) -> bytes:
+    octal = b"%0*o" % (width - 1, value)
+    return octal + b"\0" if len(octal) < width else b"\x80" + value.to_bytes(width - 1, "big")
+
+
+def _shown(text: bytes) -> str:
+    return excerpt(text[:256].decode("utf-8", "backslashreplace"))
