@@ -18,19 +18,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 from our_modules import OurModules
 from real_062 import Sdk062
 from real_0711 import Msb0711
-from setup_envs import ensure_environment
+from setup_envs import ensure_microsandbox
 
 
 @pytest.fixture(scope="session")
 def environment_062() -> Path:
     """Return the environment of microsandbox 0.6.2."""
-    return ensure_environment("0.6.2")
+    return ensure_microsandbox("0.6.2")
 
 
 @pytest.fixture(scope="session")
 def environment_0711() -> Path:
     """Return the environment of microsandbox 0.7.11."""
-    return ensure_environment("0.7.11")
+    return ensure_microsandbox("0.7.11")
 
 
 @pytest.fixture

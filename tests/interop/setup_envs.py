@@ -17,26 +17,32 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-CACHE = _HERE.parents[1] / ".cache"
-VERSIONS = tuple(sorted(path.stem.removeprefix("requirements-") for path in _HERE.glob("requirements-*.txt")))
+_CACHE = _HERE.parents[1] / ".cache"
+_VERSIONS = tuple(sorted(path.stem[len("requirements-") :] for path in _HERE.glob("requirements-*.txt")))
 
 
-def ensure_environment(version: str) -> Path:
-    """Return the environment's directory, made first when it is missing or its requirements have changed."""
-    requirements = (_HERE / f"requirements-{version}.txt").read_text(encoding="utf-8")
-    environment = CACHE / f"microsandbox-{version}"
+def ensure_microsandbox(version: str) -> Path:
+    """Return the environment of that version of microsandbox, made first when it is missing."""
+    return ensure_environment(f"microsandbox-{version}", _HERE / f"requirements-{version}.txt")
+
+
+def ensure_environment(name: str, requirements: Path) -> Path:
+    """Return the environment ``.cache/NAME``, made anew when it is missing or its requirements have changed."""
+    wanted = requirements.read_text(encoding="utf-8")
+    environment = _CACHE / name
     stamp = environment / "requirements.txt"  # written last: what has no stamp is not whole
-    CACHE.mkdir(exist_ok=True)
-    with open(CACHE / "microsandbox.lock", "wb") as lock:
+    _CACHE.mkdir(exist_ok=True)
+    with (_CACHE / f"{name}.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if _runs(environment) and stamp.is_file() and stamp.read_text(encoding="utf-8") == requirements:
+        if _runs(environment) and stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
             return environment
-        print(f"installing the real microsandbox {version} into {environment.relative_to(CACHE.parent)}", flush=True)
+        sys.stdout.write(f"installing {requirements.relative_to(_CACHE.parent)} into .cache/{name}\n")
+        sys.stdout.flush()
         shutil.rmtree(environment, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        subprocess.run([sys.executable, "-m", "venv", environment], check=True)
         install = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--requirement", _HERE / f"requirements-{version}.txt"], check=True)
-        stamp.write_text(requirements, encoding="utf-8")
+        subprocess.run([*install, "--requirement", requirements], check=True)
+        stamp.write_text(wanted, encoding="utf-8")
     return environment
 
 
@@ -50,10 +56,10 @@ def _runs(environment: Path) -> bool:
 
 def main() -> None:
     """Make the environments named on the command line."""
-    for version in sys.argv[1:] or VERSIONS:
-        if version not in VERSIONS:
-            sys.exit(f"microsandbox {version} has no requirements file here, there are: {', '.join(VERSIONS)}")
-        ensure_environment(version)
+    for version in sys.argv[1:] or _VERSIONS:
+        if version not in _VERSIONS:
+            sys.exit(f"microsandbox {version} has no requirements file here, there are: {', '.join(_VERSIONS)}")
+        ensure_microsandbox(version)
 
 
 if __name__ == "__main__":
