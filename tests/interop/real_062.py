@@ -10,6 +10,7 @@ import os
 import sqlite3
 import subprocess
 from pathlib import Path
+from typing import Any
 
 _DRIVER = Path(__file__).with_name("sdk062_driver.py")
 IMAGE_REFERENCE = "docker.io/library/golden:1"
@@ -40,7 +41,7 @@ class Sdk062:
         self.home = home
         self._python = environment / "bin/python"
 
-    def call(self, operation: str, **arguments: object) -> object:
+    def call(self, operation: str, **arguments: object) -> Any:
         """Run one operation of ``microsandbox.Snapshot`` and return its result as JSON values.
 
         Raises:
@@ -62,6 +63,28 @@ class Sdk062:
         if "error" in answer:
             raise SdkRefusal(answer["error"]["class"], answer["error"]["message"])
         return answer["result"]
+
+    def create_with_parent(self, sandbox: str, name: str, parent: str | None) -> str:
+        """Create a snapshot with recorded integrity, name its parent and return its digest.
+
+        This version reads, exports and imports parents, but has no way to write one.
+        """
+        self.call("create", source_sandbox=sandbox, name=name, record_integrity=True)
+        manifest = self.home / "snapshots" / name / "manifest.json"
+        fields = {**json.loads(manifest.read_text(encoding="utf-8")), "parent": parent}
+        manifest.write_text(json.dumps(fields, separators=(",", ":")), encoding="utf-8")
+        self.call("reindex")
+        return self.call("open", path_or_name=name)["digest"]
+
+    def index_rows(self) -> list[dict]:
+        """Return the rows of the snapshot index, by name, without the time they were written at."""
+        connection = sqlite3.connect(f"file:{self.home}/db/msb.db?mode=ro", uri=True)
+        connection.row_factory = sqlite3.Row
+        try:
+            rows = [dict(row) for row in connection.execute("SELECT * FROM snapshot_index ORDER BY name")]
+        finally:
+            connection.close()
+        return [{key: value for key, value in row.items() if key != "indexed_at"} for row in rows]
 
     def make_stopped_sandbox(self, name: str, *, upper_bytes: int, content: Path) -> Path:
         """Make a sandbox that is stopped and return its upper, a sparse ext4 that holds the files of a directory."""
