@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_COLLECTIONS = pytest.StashKey[tempfile.TemporaryDirectory]()
+_COLLECTIONS = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
