@@ -111,3 +111,16 @@ def parse_block_header(content: bytes) -> BlockHeader:
 def skippable_frame(content: bytes, variant: int = 0) -> bytes:
     """Return a frame that every zstd decoder skips, around the content."""
     return struct.pack("<II", SKIPPABLE_MAGICS[variant], len(content)) + content
+
+
+def is_skippable_frames(content: bytes) -> bool:
+    """Return whether the bytes are any number of whole skippable frames and nothing else."""
+    at = 0
+    while at < len(content):
+        if len(content) - at < 8:
+            return False
+        magic, size = struct.unpack_from("<II", content, at)
+        if magic not in SKIPPABLE_MAGICS or size > len(content) - at - 8:
+            return False
+        at += 8 + size
+    return True

@@ -1,0 +1,271 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading an archive member by member, front to back, in constant memory and within limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Iterator
+
+from .._core.errors import FormatError, excerpt
+from .._disk.byte_source import ByteSource
+from .._disk.sparse_file import BLOCK_BYTES, BUFFER_BYTES, BufferPool, Segment
+from .._disk.zstd import MAX_WINDOW_BYTES, FrameReader
+from .._disk.zstd_frames import FRAME_MAGIC, is_skippable_frames
+from .._formats.manifest_json import MAX_MANIFEST_BYTES
+from .._formats.member_names import MemberName, parse_member_name
+from .._formats.tar_records import (
+    DIRECTORY_TYPE,
+    LONG_NAME_TYPE,
+    PAX_TYPE,
+    RECORD_BYTES,
+    REGULAR_TYPES,
+    SPARSE_TYPE,
+    Header,
+    SparsePair,
+    padding_bytes,
+    parse_header,
+    parse_pax_path,
+    parse_sparse_extension,
+    require_sparse_map,
+)
+
+_MAX_PAX_BYTES = 1 << 16
+_MAX_PADDING_BYTES = 1 << 20  # zeros after the end marker; tar programs fill up a block of records
+_MAX_TRAILER_BYTES = 4 << 20  # skippable frames after the archive
+_ZERO_RECORD = bytes(RECORD_BYTES)
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """What an archive may demand of the host that reads it.
+
+    Attributes:
+        members: Number of members.
+        name_bytes: Length of a member's name.
+        manifest_bytes: Size of a manifest.
+        apparent_bytes: Apparent size of all uppers together.
+        extents: Number of runs in one sparse member.
+        window_bytes: Look-back window of the zstd frame.
+    """
+
+    members: int = 4096
+    name_bytes: int = 4096
+    manifest_bytes: int = MAX_MANIFEST_BYTES
+    apparent_bytes: int = 256 * _GIB
+    extents: int = 1 << 18
+    window_bytes: int = MAX_WINDOW_BYTES
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of an archive.
+
+    Attributes:
+        name: What its name says it is.
+        is_sparse: Whether it is an old-GNU sparse member.
+        stored_bytes: Length of its body in the archive.
+        real_bytes: Apparent size of the file.
+        pairs: The map of a sparse member, complete and checked.
+    """
+
+    name: MemberName
+    is_sparse: bool
+    stored_bytes: int
+    real_bytes: int
+    pairs: tuple[SparsePair, ...]
+
+
+class ArchiveReader:
+    """Walks the members of an archive in stream order; what is not consumed of a body is skipped.
+
+    Args:
+        fd: Descriptor of the archive file, at its start.
+        limits: What the archive may demand.
+        observer: Called with every piece of the file, up to its end once ``members`` is exhausted.
+
+    Attributes:
+        compression: ``zstd`` or ``none``, by the first bytes of the file.
+
+    Raises:
+        FormatError: The file is empty, or its zstd frame is none that this collection reads.
+        UnsupportedError: The host has no zstd library.
+    """
+
+    def __init__(
+        self, fd: int, limits: ArchiveLimits, observer: Callable[[bytes | memoryview], object] | None = None
+    ) -> None:
+        self._limits = limits
+        self._source = ByteSource(fd, observer)
+        start = self._source.peek(len(FRAME_MAGIC))
+        if not start:
+            raise FormatError("archive is empty")
+        self.compression = "zstd" if start == FRAME_MAGIC else "none"
+        self._stream: FrameReader | ByteSource = self._source
+        if self.compression == "zstd":
+            self._stream = FrameReader(self._source, limits.window_bytes)
+        self._body_left = 0
+        self._padding_left = 0
+        self._scratch = bytearray(BUFFER_BYTES)
+
+    def members(self) -> Iterator[Member]:
+        """Yield the members in order, and check what follows the last one.
+
+        Raises:
+            FormatError: The archive is damaged, cut off, beyond a limit, or has a member that the grammar forbids.
+            UnsupportedError: It is an archive of a later generation.
+        """
+        count = 0
+        while True:
+            header = self._next_header()
+            if header is None:
+                self._require_clean_end()
+                return
+            count += 1
+            if count > self._limits.members:
+                raise FormatError(f"archive has more than {self._limits.members} members", limit=self._limits.members)
+            yield self._member(header)
+
+    def read_body(self, member: Member) -> bytes:
+        """Return the whole body of a small member, in a limit of ``manifest_bytes``.
+
+        Raises:
+            FormatError: It is larger, or cut off.
+        """
+        limit = self._limits.manifest_bytes
+        if member.is_sparse or member.stored_bytes > limit:
+            raise FormatError(
+                f"member {_shown(member)} has {member.real_bytes} bytes, at most {limit} stored ones are allowed",
+                limit=limit,
+            )
+        content = self._read(member.stored_bytes)
+        self._body_left = 0
+        return content
+
+    def body_segments(self, member: Member, pool: BufferPool) -> Iterator[Segment]:
+        """Yield the file of a member front to back, holes of a sparse member included.
+
+        Raises:
+            FormatError: The body is cut off.
+        """
+        position = 0
+        runs = member.pairs if member.is_sparse else (SparsePair(0, member.real_bytes),)
+        for offset, length in runs:
+            if position < offset:
+                yield Segment(position, offset - position, None)
+            position, end = offset, offset + length
+            while position < end:
+                buffer = pool.take()
+                step = min(end - position, BUFFER_BYTES - position % BLOCK_BYTES)
+                self._fill(memoryview(buffer)[:step])
+                self._body_left -= step
+                yield Segment(position, step, buffer)
+                position += step
+
+    def _next_header(self) -> Header | None:
+        """Return the next member's header with its long or PAX name in place, or None at the end marker."""
+        self._skip(self._body_left + self._padding_left)
+        long_name: bytes | None = None
+        while True:
+            record = self._read(RECORD_BYTES)
+            if record == _ZERO_RECORD:
+                if long_name is not None:
+                    raise FormatError("archive ends after a long name that names no member")
+                if self._read(RECORD_BYTES) != _ZERO_RECORD:
+                    raise FormatError("archive has a lone zero record between its members")
+                return None
+            header = parse_header(record)
+            if header.type not in (LONG_NAME_TYPE, PAX_TYPE):
+                return header if long_name is None else header._replace(name=long_name)
+            if long_name is not None:
+                raise FormatError("archive names one member twice, by a long name and a PAX header")
+            long_name = self._read_long_name(header)
+
+    def _read_long_name(self, header: Header) -> bytes | None:
+        is_pax = header.type == PAX_TYPE
+        limit = _MAX_PAX_BYTES if is_pax else self._limits.name_bytes + 1
+        if header.stored_bytes > limit:
+            raise FormatError(f"archive has a name record of {header.stored_bytes} bytes, at most {limit} are allowed")
+        body = self._read(header.stored_bytes)
+        self._skip(padding_bytes(header.stored_bytes))
+        name = parse_pax_path(body) if is_pax else body.split(b"\0", 1)[0]
+        if name is not None and len(name) > self._limits.name_bytes:
+            raise FormatError(f"archive has a name of {len(name)} bytes, at most {self._limits.name_bytes} are allowed")
+        return name
+
+    def _member(self, header: Header) -> Member:
+        shown = excerpt(header.name[:256].decode("utf-8", "backslashreplace"))
+        is_directory = header.type == DIRECTORY_TYPE
+        if not is_directory and header.type not in REGULAR_TYPES and header.type != SPARSE_TYPE:
+            raise FormatError(
+                f"member {shown} is of tar type {excerpt(header.type.decode('latin-1'))}, only files and directories are allowed"
+            )
+        if is_directory and header.stored_bytes:
+            raise FormatError(f"directory member {shown} has a body of {header.stored_bytes} bytes")
+        if header.mode & 0o7000:
+            raise FormatError(
+                f"member {shown} has mode {header.mode & 0o7777:04o}, with a setuid, setgid or sticky bit"
+            )
+        name = parse_member_name(header.name, is_directory)
+        pairs = self._read_sparse_map(header) if header.type == SPARSE_TYPE else ()
+        self._body_left = header.stored_bytes
+        self._padding_left = padding_bytes(header.stored_bytes)
+        return Member(name, header.type == SPARSE_TYPE, header.stored_bytes, header.real_bytes, pairs)
+
+    def _read_sparse_map(self, header: Header) -> tuple[SparsePair, ...]:
+        pairs = list(header.pairs)
+        is_extended = header.is_extended
+        while is_extended:
+            more, is_extended = parse_sparse_extension(self._read(RECORD_BYTES), header.name)
+            pairs += more
+            if len(pairs) > self._limits.extents:
+                raise FormatError(
+                    f"sparse member has more than {self._limits.extents} runs", limit=self._limits.extents
+                )
+        require_sparse_map(tuple(pairs), header.stored_bytes, header.real_bytes, header.name)
+        return tuple(pairs)
+
+    def _require_clean_end(self) -> None:
+        """Accept zeros in the stream and skippable frames after it, and nothing else."""
+        padding = self._read_rest(self._stream, _MAX_PADDING_BYTES)
+        if self.compression == "none":
+            trailer = padding.lstrip(b"\0")
+        elif padding.strip(b"\0"):
+            raise FormatError("archive holds data after its end marker")
+        else:
+            trailer = self._read_rest(self._source, _MAX_TRAILER_BYTES)
+        if not is_skippable_frames(trailer):
+            raise FormatError("archive holds data after its end marker")
+
+    @staticmethod
+    def _read_rest(stream: FrameReader | ByteSource, limit: int) -> bytes:
+        buffer = bytearray(limit + 1)
+        count = stream.read_into(memoryview(buffer))
+        if count > limit:
+            raise FormatError(f"archive holds more than {limit} bytes after its end marker", limit=limit)
+        return bytes(buffer[:count])
+
+    def _read(self, count: int) -> bytes:
+        content = bytearray(count)
+        self._fill(memoryview(content))
+        return bytes(content)
+
+    def _fill(self, view: memoryview) -> None:
+        count = self._stream.read_into(view)
+        if count < len(view):
+            raise FormatError(
+                f"archive ends {len(view) - count} bytes before what it announces, or without its end marker"
+            )
+
+    def _skip(self, count: int) -> None:
+        while count:
+            step = min(count, BUFFER_BYTES)
+            self._fill(memoryview(self._scratch)[:step])
+            count -= step
+        self._body_left = self._padding_left = 0
+
+
+def _shown(member: Member) -> str:
+    return excerpt("/".join(part for part in member.name if part))
