@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 _HEADING = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<task>.*)\] \*+$")
 _CHANGED = re.compile(r"^changed: \[(?P<host>[^] ]+)")
-_RECAP = re.compile(r"^(?P<host>\S+) +: ok=\d+ +changed=(?P<changed>\d+) +unreachable=(?P<lost>\d+) +failed=(?P<failed>\d+)")
+_RECAP = re.compile(
+    r"^(?P<host>\S+) +: ok=\d+ +changed=(?P<changed>\d+) +unreachable=(?P<lost>\d+) +failed=(?P<failed>\d+)"
+)
 
 
 class Run(NamedTuple):
@@ -54,10 +56,14 @@ def parse_run(output: str) -> Run:
 def judge(predicted: Run, first: Run, second: Run) -> list[str]:
     """Return what is wrong with the three runs, one sentence each."""
     wrong = [
-        f"check mode did not predict: {task} on {host}" for task, host in first.changes if (task, host) not in predicted.changes
+        f"check mode did not predict: {task} on {host}"
+        for task, host in first.changes
+        if (task, host) not in predicted.changes
     ]
     wrong += [
-        f"check mode predicted in vain: {task} on {host}" for task, host in predicted.changes if (task, host) not in first.changes
+        f"check mode predicted in vain: {task} on {host}"
+        for task, host in predicted.changes
+        if (task, host) not in first.changes
     ]
     if predicted.totals != first.totals:
         wrong.append(f"check mode predicted {predicted.totals}, the first run changed {first.totals}")

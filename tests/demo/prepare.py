@@ -14,8 +14,8 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(_HERE.parent / "interop"))
 
-from real_0711 import Msb0711
-from setup_envs import ensure_environment, ensure_microsandbox
+from real_0711 import Msb0711  # noqa: E402
+from setup_envs import ensure_environment, ensure_microsandbox  # noqa: E402
 
 
 def main() -> None:

@@ -16,12 +16,22 @@ import json
 import os
 import sys
 
-from microsandbox import Snapshot
+from microsandbox import MicrosandboxError, Snapshot
 
 _SNAPSHOT = (
-    "path digest size_bytes image_ref image_manifest_digest format fstype parent created_at labels source_sandbox"
-).split()
-_HANDLE = "digest name parent_digest image_ref format size_bytes created_at path".split()
+    "path",
+    "digest",
+    "size_bytes",
+    "image_ref",
+    "image_manifest_digest",
+    "format",
+    "fstype",
+    "parent",
+    "created_at",
+    "labels",
+    "source_sandbox",
+)
+_HANDLE = ("digest", "name", "parent_digest", "image_ref", "format", "size_bytes", "created_at", "path")
 
 
 async def _verify(path_or_name: str) -> object:
@@ -56,7 +66,7 @@ def _plain(value: object) -> object:
 async def _answer(command: dict) -> dict:
     try:
         return {"result": _plain(await _OPERATIONS[command["operation"]](**command["arguments"]))}
-    except Exception as exc:  # whatever the SDK raises is the answer that the tests look at
+    except MicrosandboxError as exc:
         return {"error": {"class": type(exc).__name__, "message": str(exc)}}
 
 
