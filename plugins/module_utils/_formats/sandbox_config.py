@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration of a sandbox: column ``config`` of the database's table ``sandbox``, microsandbox 0.4.4 to 0.7.11."""
+"""The configuration of a sandbox: ``sandbox.config`` in the database, microsandbox 0.4.4 to 0.7.11."""
 
 from __future__ import annotations
 

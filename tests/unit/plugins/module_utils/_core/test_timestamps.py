@@ -40,7 +40,7 @@ def test_a_manifest_time_becomes_the_text_that_microsandbox_stores(case: dict[st
 def test_a_stored_text_is_the_time_that_microsandbox_reports(case: dict[str, str]) -> None:
     ns = ns_from_index_text(case["index_text"])
     assert ns is not None
-    assert ns // 10**6 == case["handle_created_at_ms"]
+    assert ns // 10**6 == float(case["handle_created_at_ms"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A home: microsandbox's directory on a host, with the directories that its configuration moved elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .._core.errors import FormatError
+from .._disk.regular_file import read_regular_file
+from .._formats.descriptor import G1, G2, G3
+from .._formats.home_config import CONFIG_FILE, MAX_CONFIG_BYTES, HomeConfig, parse_home_config
+from .index import ABSENT, UNKNOWN, observe_index_schema
+
+_DEFAULT_NAME = ".microsandbox"
+_GROUPS_LOCK = ".groups.lock"
+_GROUP_FILE = "group.json"
+_LATER_DESCRIPTOR = "snapshot.json"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home and its directories, all absolute and free of ``.`` and ``..``; symlinks are left as they are.
+
+    Attributes:
+        path: The home itself.
+        snapshots_dir: The store.
+        cache_dir: The image cache.
+        sandboxes_dir: The sandboxes' disks.
+        database: The database's file, which need not exist.
+        generation: ``G1``, ``G2`` or ``G3``, the latest that the database or the store shows; ``unknown`` when the
+            database is none of them. A home without a database counts as G1.
+        exists: Whether the home is a directory.
+    """
+
+    path: str
+    snapshots_dir: str
+    cache_dir: str
+    sandboxes_dir: str
+    database: str
+    generation: str
+    exists: bool
+
+
+def observe_home(
+    home: str | None, snapshots_dir: str | None, cache_dir: str | None, environ: Mapping[str, str]
+) -> Home:
+    """Find a home the way microsandbox does.
+
+    Args:
+        home: Stands for ``MSB_HOME`` and also wins over the configuration.
+        snapshots_dir: Wins over the configuration.
+        cache_dir: Wins over the configuration.
+        environ: The environment: ``MSB_HOME``, ``MSB_CONFIG_PATH`` and ``HOME`` matter.
+
+    Raises:
+        StateError: The database stays locked, or is no regular file.
+    """
+    default = home or environ.get("MSB_HOME") or os.path.join(_user_directory(environ), _DEFAULT_NAME)
+    config = _read_config(environ.get("MSB_CONFIG_PATH") or os.path.join(default, CONFIG_FILE))
+    path = os.path.abspath(home or config.home or default)
+    store = os.path.abspath(snapshots_dir or config.snapshots or os.path.join(path, "snapshots"))
+    database = os.path.join(path, "db", "msb.db")
+    return Home(
+        path=path,
+        snapshots_dir=store,
+        cache_dir=os.path.abspath(cache_dir or config.cache or os.path.join(path, "cache")),
+        sandboxes_dir=os.path.abspath(config.sandboxes or os.path.join(path, "sandboxes")),
+        database=database,
+        generation=_generation(database, store),
+        exists=os.path.isdir(path),
+    )
+
+
+def _user_directory(environ: Mapping[str, str]) -> str:
+    if environ.get("HOME"):
+        return environ["HOME"]
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return "."
+
+
+def _read_config(path: str) -> HomeConfig:
+    # microsandbox takes a file that it cannot read for an empty one.
+    try:
+        return parse_home_config(read_regular_file(path, MAX_CONFIG_BYTES, follow_symlink=True))
+    except (OSError, FormatError):
+        return HomeConfig()
+
+
+def _generation(database: str, store: str) -> str:
+    try:
+        schema = observe_index_schema(database)
+    except FormatError:
+        return UNKNOWN
+    if schema in (G3, UNKNOWN):
+        return schema
+    # The names of the generations sort by age.
+    return max(G1 if schema == ABSENT else schema, _store_generation(store))
+
+
+def _store_generation(store: str) -> str:
+    try:
+        names = os.listdir(store)
+    except (FileNotFoundError, NotADirectoryError):
+        return G1
+    if _GROUPS_LOCK in names:
+        return G3
+    generation = G1
+    for name in names:
+        if _is_file(os.path.join(store, name, _GROUP_FILE)):
+            return G3
+        if generation == G1 and _is_file(os.path.join(store, name, _LATER_DESCRIPTOR)):
+            generation = G2
+    return generation
+
+
+def _is_file(path: str) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    return False
