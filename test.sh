@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 sandboxops contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Set up and run every test, or the stages named: ./test.sh [lint|docs|unit|sanity|interop|playbooks ...]
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+
+for candidate in python3 python3.11 python3.12 python3.13 python3.14; do
+    if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        exec "$candidate" tests/tools/run_tests.py "$@"
+    fi
+done
+echo "test.sh needs Python 3.11 or newer with its venv module, and found none on PATH" >&2
+exit 1

@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Set up and run the tests, stage by stage, and end with a verdict.
+
+usage: run_tests.py [STAGE ...]    (default: every stage)
+
+Whatever it makes lies below ``.cache/`` and is used again by the next run. A stage that fails does not stop the others.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collection import clean_tree, installed_collections, tarball
+from environments import CACHE, CHECKOUT, ensure_environment, link_interpreters
+from get_pip_stand_in import ensure_get_pip
+from system_packages import SetupError, require_programs
+
+_HOME = CACHE / "home"  # programs under test find no configuration there, and leave none in the user's
+
+# The Pythons that managed hosts may have, of those that the unit tests run on.
+_TARGET_PYTHONS = ("3.9", "3.11", "3.13")
+# The environment that carries an ansible-core, and the pip that its ansible-test starts with.
+_SANITY = {"python-3.11": "24.2", "python-3.13": "25.2"}
+
+
+@dataclass
+class Stage:
+    """The commands of one stage: runs them all and remembers which failed."""
+
+    name: str
+    failures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def run(self, command: list[str | Path], cwd: Path = CHECKOUT, programs: Path | None = None, **env: Path) -> str:
+        """Run a command to its end, show what it prints as it comes, and return that.
+
+        Args:
+            command: Program and arguments.
+            cwd: Where it runs.
+            programs: Directory to put first on PATH.
+            env: Environment variables on top of the common ones.
+        """
+        shown = shlex.join(str(part) for part in command).replace(f"{CHECKOUT}/", "")
+        print(f"\n$ {shown}", flush=True)
+        environment = _environment(programs) | {name: str(value) for name, value in env.items()}
+        printed = []
+        with subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                printed.append(line)
+        if process.returncode != 0:
+            self.failures.append(f"{shown} (exit status {process.returncode})")
+        return "".join(printed)
+
+
+def _environment(programs: Path | None) -> dict[str, str]:
+    """Return the caller's environment without what would steer the programs under test."""
+    foreign = ("ANSIBLE_", "GIT_", "MSB_", "PYTEST_")
+    dropped = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign) and name not in dropped}
+    path = [str(CACHE / "interpreters"), kept.get("PATH", os.defpath)]
+    if programs is not None:
+        path.insert(0, str(programs))
+    return kept | {"HOME": str(_HOME), "PATH": os.pathsep.join(path)}
+
+
+def lint(stage: Stage) -> None:
+    """Style, types, licences."""
+    programs, tree = ensure_environment("lint"), clean_tree()
+    collections = tree.parents[2]
+    scripts = [path.relative_to(tree) for path in (*tree.glob("**/*.sh"), tree / ".ci" / "run")]
+    mypy = [programs / "mypy", "--config-file", tree / "pyproject.toml", "--cache-dir", CACHE / "mypy"]
+    stage.run([programs / "ruff", "check"], cwd=tree)
+    stage.run([programs / "ruff", "format", "--check"], cwd=tree)
+    stage.run([*mypy, "--package", "ansible_collections.sandboxops.microsandbox.plugins"], cwd=collections)
+    for tests in ("tests/unit", "tests/tools"):
+        stage.run([*mypy, tree.relative_to(collections) / tests], cwd=collections, MYPYPATH=collections)
+    stage.run([programs / "yamllint", "--strict", "."], cwd=tree)
+    stage.run(
+        [programs / "ansible-lint", "--offline"], cwd=tree, programs=programs, ANSIBLE_COLLECTIONS_PATH=collections
+    )
+    stage.run([programs / "antsibull-changelog", "lint"], cwd=tree, programs=programs)
+    stage.run([programs / "reuse", "lint"], cwd=tree)
+    stage.run([programs / "shellcheck", *scripts], cwd=tree)
+
+
+def docs(stage: Stage) -> None:
+    """What the documentation and the tarball look like to Galaxy."""
+    programs, tree = ensure_environment("lint"), clean_tree()
+    lint_docs = [programs / "antsibull-docs", "lint-collection-docs", "--plugin-docs"]
+    references = ["--validate-collection-refs", "all", "--disallow-unknown-collection-refs"]
+    stage.run([*lint_docs, *references, "."], cwd=tree, programs=programs, ANSIBLE_COLLECTIONS_PATH=tree.parents[2])
+    importer = ensure_environment("galaxy-importer")
+    command: list[str | Path] = [importer / "python", "-m", "galaxy_importer.main", tarball()]
+    printed = stage.run(command, cwd=tarball().parent, programs=importer)
+    complaints = [line for line in printed.splitlines() if line.startswith(("WARNING", "ERROR"))]
+    stage.failures.extend(f"galaxy-importer: {complaint}" for complaint in complaints)
+
+
+def unit(stage: Stage) -> None:
+    """The library on every Python that it must run on."""
+    require_programs()
+    for version in _TARGET_PYTHONS:
+        python = ensure_environment(f"python-{version}") / "python"
+        stage.run([python, "-m", "pytest", "--numprocesses", "auto", "tests/unit"])
+
+
+def sanity(stage: Stage) -> None:
+    """Run ansible-test with the oldest and the newest ansible-core that can run here."""
+    tree = clean_tree()
+    targets = [option for version in _TARGET_PYTHONS for option in ("--target-python", version)]
+    for environment, pip in _SANITY.items():
+        programs = ensure_environment(environment)
+        ensure_get_pip(programs / "python", pip, _HOME)
+        command = [
+            programs / "ansible-test",
+            "sanity",
+            "--color",
+            "no",
+            "--controller",
+            "origin:python=default",
+            *targets,
+        ]
+        stage.run(command, cwd=tree, programs=programs)
+
+
+def interop(stage: Stage) -> None:
+    """Both directions between the collection and the real microsandbox."""
+    _run_against_installed_collection(stage, "tests/interop")
+
+
+def playbooks(stage: Stage) -> None:
+    """Real playbooks against the installed collection."""
+    _run_against_installed_collection(stage, "tests/integration")
+
+
+def _run_against_installed_collection(stage: Stage, tests: str) -> None:
+    require_programs()
+    programs = ensure_environment("python-3.11")
+    pytest = [programs / "python", "-m", "pytest", tests]
+    stage.run(pytest, programs=programs, ANSIBLE_COLLECTIONS_PATH=installed_collections())
+
+
+_STAGES: dict[str, Callable[[Stage], None]] = {
+    function.__name__: function for function in (lint, docs, unit, sanity, interop, playbooks)
+}
+
+
+def main() -> int:
+    """Run the stages named on the command line, print the verdict and return the exit status."""
+    names = sys.argv[1:] or list(_STAGES)
+    unknown = [name for name in names if name not in _STAGES]
+    if unknown:
+        print(f"no such stage: {', '.join(unknown)}; there are: {', '.join(_STAGES)}", file=sys.stderr)
+        return 2
+    _HOME.mkdir(parents=True, exist_ok=True)
+    with Path(CACHE, "test.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs in one checkout would pull the trees from under each other
+        stages = [_run_stage(name) for name in names]
+    print("\n=== verdict")
+    for stage in stages:
+        print(f"{'FAILED' if stage.failures else 'passed'}  {stage.seconds:6.1f} s  {stage.name}")
+        for failure in stage.failures:
+            print(f"          {failure}")
+    failed = [stage.name for stage in stages if stage.failures]
+    print(f"FAILED: {', '.join(failed)}" if failed else f"passed: {', '.join(names)}")
+    return 1 if failed else 0
+
+
+def _run_stage(name: str) -> Stage:
+    stage = Stage(name)
+    print(f"\n=== {name}: {_STAGES[name].__doc__}", flush=True)
+    started = time.monotonic()
+    try:
+        link_interpreters()
+        _STAGES[name](stage)
+    except (SetupError, subprocess.CalledProcessError) as exc:
+        stage.failures.append(str(exc))
+    stage.seconds = time.monotonic() - started
+    return stage
+
+
+if __name__ == "__main__":
+    sys.exit(main())

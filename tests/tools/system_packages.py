@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs that the tests use and that come from the system's packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+# The program and the Debian package that has it.
+PROGRAMS = {
+    "bsdtar": "libarchive-tools",
+    "busybox": "busybox-static",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "sqlite3": "sqlite3",
+    "strace": "strace",
+    "tar": "tar",
+    "zstd": "zstd",
+}
+
+_SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/sbin", "/sbin"])  # often not on an ordinary user's PATH
+
+
+class SetupError(Exception):
+    """The machine lacks something that the tests need."""
+
+
+def require_programs() -> None:
+    """Install the packages whose programs are missing.
+
+    Raises:
+        SetupError: Programs are missing and could not be installed.
+    """
+    missing = _missing_programs()
+    if missing:
+        try_to_install(*sorted(PROGRAMS[program] for program in missing))
+    missing = _missing_programs()
+    if missing:
+        wanted = ", ".join(f"{program} (package {PROGRAMS[program]})" for program in missing)
+        raise SetupError(f"programs that the tests use are missing: {wanted}")
+
+
+def try_to_install(*packages: str) -> bool:
+    """Install packages with apt-get, and tell whether that worked; it needs root."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    print(f"installing the packages {' '.join(packages)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    commands = (["apt-get", "-qq", "update"], ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *packages])
+    return all(subprocess.run(command, env=environment, check=False).returncode == 0 for command in commands)
+
+
+def _missing_programs() -> list[str]:
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), _SYSTEM_PATH])
+    return [program for program in PROGRAMS if shutil.which(program, path=path) is None]
