@@ -4,8 +4,8 @@
 """Digests of an upper's content, computed beside whatever else moves its bytes.
 
 The algorithms are those that microsandbox records: ``sha256`` over the logical bytes, and two definitions that share
-the name ``msb-sparse-sha256-v1``. The logical one (0.5.8 and later) hashes holes as zeros; the extent-framed one (0.4.4 to
-0.5.7) hashes the allocation map and the data, so that its value depends on how a file system allocated the file.
+the name ``msb-sparse-sha256-v1``. The logical one (0.5.8 and later) hashes holes as zeros; the extent-framed one (0.4.4
+to 0.5.7) hashes the allocation map and the data, so that its value depends on how a file system allocated the file.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import hashlib
 import queue
 import struct
 import threading
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Iterable
 
 from .._core.errors import UnsupportedError, excerpt
 from .extents import ExtentMap
@@ -69,7 +69,7 @@ class HashThread:
     As a context manager it ends the thread; what was still queued when an exception leaves the block is dropped.
 
     Args:
-        content_hash: The digest to feed, which nobody else may use inside the block. None: segments are only given back.
+        content_hash: The digest to feed, which nobody else may use inside the block; without one buffers are only given back.
         pool: Where the buffers of hashed segments go back.
     """
 

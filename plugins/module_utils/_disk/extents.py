@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Iterable, Iterator, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 
 class Extent(NamedTuple):

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import time
-from typing import Iterator
+from collections.abc import Iterator
 
 from .._core.errors import StateError
 

@@ -26,10 +26,13 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False) -
         if exc.errno in (errno.ELOOP, errno.ENXIO):
             raise FormatError(f"{path} is no regular file", path=path) from exc
         raise
-    with open(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise FormatError(f"{path} is no regular file", path=path)
-        content = file.read(max_bytes + 1)
+        with open(fd, "rb", closefd=False) as file:
+            content = file.read(max_bytes + 1)
+    finally:
+        os.close(fd)
     if len(content) > max_bytes:
         raise FormatError(f"{path} has more than the {max_bytes} bytes that are read", path=path)
     return content

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import queue
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
 
 from .._core.errors import StateError
 from .extents import ExtentMap
@@ -108,7 +108,7 @@ def read_at(fd: int, view: memoryview, offset: int) -> None:
         count = os.preadv(fd, [view[done:]], offset + done)
         if count == 0:
             raise StateError(
-                f"file ends at byte {offset + done}, its extent map says {offset + len(view)}: it shrank while it was read",
+                f"file ends at byte {offset + done}, {offset + len(view)} are mapped: it shrank while it was read",
                 expected=offset + len(view),
                 actual=offset + done,
             )
@@ -196,7 +196,7 @@ def nonzero_runs(fd: int, extent_map: ExtentMap, traffic: Traffic) -> Iterator[t
 
 
 def _split_runs(view: memoryview, offset: int) -> Iterator[tuple[bool, int, int]]:
-    """Yield (whether it is all zeros, start, end) of alternating runs of blocks in bytes that stand at a file's offset."""
+    """Yield (whether it is zero, start, end) of alternating runs of blocks in bytes that stand at a file's offset."""
     length = len(view)
     if (_ZERO_BUFFER if length == BUFFER_BYTES else bytearray(length)) == view:
         yield True, 0, length

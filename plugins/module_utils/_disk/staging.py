@@ -16,7 +16,7 @@ import errno
 import os
 import secrets
 import stat
-from typing import Iterator
+from collections.abc import Iterator
 
 from .._core.errors import StateError
 from .linux import exchange, rename_new
@@ -122,6 +122,10 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
                     raise StateError(f"{os.path.join(parent, name)} is locked by another process", path=parent)
                 adopt_owner(name, os.fstat(parent_fd), dir_fd=parent_fd)
                 yield StagingArea(os.path.join(parent, name), fd, parent_fd)
+            except OSError as exc:
+                if exc.filename is None:
+                    exc.filename = parent  # what a write through a descriptor cannot know
+                raise
             finally:
                 os.close(fd)
         finally:

@@ -32,7 +32,7 @@ except ImportError:
 try:
     import zstandard as _package
 except ImportError:
-    _package = None
+    _package = None  # type: ignore[assignment]
 
 MAX_WINDOW_BYTES = 1 << 27  # what every microsandbox decodes; the next power is refused by all of them
 LEVELS = range(1, 20)
@@ -40,8 +40,8 @@ LEVELS = range(1, 20)
 _INPUT_BYTES = 1 << 18
 _OUTPUT_BYTES = 1 << 20
 _NO_LIBRARY = (
-    "zstd needs Python 3.14 or the zstandard package on this host, which has neither: install python3-zstandard with the"
-    " system's package manager or zstandard with pip, or use a plain .tar"
+    "zstd needs Python 3.14 or the zstandard package on this host, which has neither: install python3-zstandard with"
+    " the system's package manager or zstandard with pip, or use a plain .tar"
 )
 
 
@@ -173,7 +173,8 @@ class _FrameSource:
 class _PackageStream:
     def __init__(self, frame: _FrameSource) -> None:
         decompressor = _package.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        self._reader = decompressor.stream_reader(frame, read_size=_INPUT_BYTES, read_across_frames=False)
+        source: Any = frame  # only its read() is used
+        self._reader = decompressor.stream_reader(source, read_size=_INPUT_BYTES, read_across_frames=False)
 
     def read_into(self, view: memoryview) -> int:
         try:

@@ -98,7 +98,7 @@ def manifest_to_bytes(descriptor: Descriptor) -> bytes:
     ).encode()
 
 
-def new_manifest(
+def new_manifest(  # noqa: PLR0913 - one argument a field, all by name
     *,
     image_reference: str,
     image_manifest_digest: str,

@@ -241,13 +241,13 @@ def _require_checksum(record: bytes) -> None:
     text = field.strip(b" \0")
     if not text or not _OCTAL.issuperset(text) or int(text, 8) not in (unsigned, signed):
         raise FormatError(
-            f"tar header has the checksum {_shown(text)}, its bytes add up to {unsigned:o}: not a tar archive, or damaged"
+            f"tar header has the checksum {_shown(text)}, its bytes give {unsigned:o}: it is damaged, or no tar archive"
         )
 
 
 def _parse_pairs(record: bytes, at: int, count: int, what: str) -> tuple[tuple[SparsePair, ...], bool]:
     """Return the pairs up to the first unused slot, and whether there was one."""
-    pairs = []
+    pairs: list[SparsePair] = []
     for index in range(count):
         field = record[at + index * _SPARSE_PAIR_BYTES : at + (index + 1) * _SPARSE_PAIR_BYTES]
         if field[0] == 0 and field[12] == 0:

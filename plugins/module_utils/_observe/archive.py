@@ -11,8 +11,10 @@ import os
 import stat
 import struct
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import ContextManager, Iterator, Protocol
+from typing import Callable, Protocol
 
 from .._core.errors import FormatError, StateError, UnsupportedError, excerpt
 from .._core.timestamps import index_text_from_rfc3339
@@ -75,23 +77,15 @@ class Archive:
     cache_files: tuple[str, ...]
 
 
-class UpperSink(Protocol):
-    """Takes the bytes of one upper."""
-
-    def put(self, segment: Segment) -> None:
-        """Take the next segment; its buffer stays with the caller."""
-
-    def finish(self) -> None:
-        """Take note that the upper is complete."""
-
-
 class ArchiveSink(Protocol):
     """Takes what a walk finds, and gives an upper back when it must be read a second time."""
 
-    def begin_upper(self, prefix: str, file: str, stored_bytes: int) -> UpperSink:
-        """Begin an upper."""
+    def take_upper(
+        self, prefix: str, file: str, stored_bytes: int
+    ) -> AbstractContextManager[Callable[[Segment], None]]:
+        """Take an upper: the block puts its segments, whose buffers stay with the caller, and ends with the last."""
 
-    def open_upper(self, prefix: str, file: str) -> ContextManager[int]:
+    def open_upper(self, prefix: str, file: str) -> AbstractContextManager[int]:
         """Open an upper that was taken, for reading."""
 
 
@@ -241,13 +235,14 @@ class _Walk:
     ) -> None:
         if found.upper is not None:
             raise FormatError(
-                f"archive has the members {excerpt(f'{name.prefix}/{found.upper.file}')} and {excerpt(self.members[-1])},"
-                f" a snapshot has one file besides {MANIFEST_FILE}"
+                f"archive has the members {excerpt(f'{name.prefix}/{found.upper.file}')} and"
+                f" {excerpt(self.members[-1])}, a snapshot has one file besides {MANIFEST_FILE}"
             )
         self.apparent_bytes += member.real_bytes
         if self.apparent_bytes > limits.apparent_bytes:
             raise FormatError(
-                f"uppers in the archive have {self.apparent_bytes} apparent bytes, at most {limits.apparent_bytes} are allowed",
+                f"uppers in the archive have {self.apparent_bytes} apparent bytes,"
+                f" at most {limits.apparent_bytes} are allowed",
                 limit=limits.apparent_bytes,
             )
         upper = _Upper(
@@ -256,13 +251,12 @@ class _Walk:
         if found.descriptor is not None:
             _require_described(found.descriptor, upper, name.prefix)
         found.upper = upper
-        sink = self.sink.begin_upper(name.prefix, name.file, member.stored_bytes)
         content_hash = None if upper.algorithm is None else ContentHash(upper.algorithm, member.real_bytes)
-        with HashThread(content_hash, self.pool) as thread:
+        taking = self.sink.take_upper(name.prefix, name.file, member.stored_bytes)
+        with taking as put, HashThread(content_hash, self.pool) as thread:
             for segment in reader.body_segments(member, self.pool):
-                sink.put(segment)
+                put(segment)
                 thread.feed(segment)
-        sink.finish()
         if content_hash is not None:
             upper.digest = content_hash.digest()
 
@@ -289,10 +283,11 @@ class _Walk:
             snapshots.append(self._judge_snapshot(prefix, found.descriptor, found.upper))
         if not snapshots:
             raise FormatError("archive holds no snapshot")
-        digests = [snapshot.descriptor.digest for snapshot in snapshots]
-        for digest in digests:
-            if digests.count(digest) > 1:
-                raise FormatError(f"archive holds the snapshot {digest} twice")
+        seen: set[str] = set()
+        for snapshot in snapshots:
+            if snapshot.descriptor.digest in seen:
+                raise FormatError(f"archive holds the snapshot {snapshot.descriptor.digest} twice")
+            seen.add(snapshot.descriptor.digest)
         return tuple(snapshots)
 
     def _judge_snapshot(self, prefix: str, descriptor: Descriptor, upper: _Upper) -> ArchivedSnapshot:
@@ -318,8 +313,9 @@ class _Unkept:
         self._path = path
         self._limits = limits
 
-    def begin_upper(self, prefix: str, file: str, stored_bytes: int) -> UpperSink:
-        return _NoUpper()
+    @contextlib.contextmanager
+    def take_upper(self, prefix: str, file: str, stored_bytes: int) -> Iterator[Callable[[Segment], None]]:
+        yield lambda segment: None
 
     @contextlib.contextmanager
     def open_upper(self, prefix: str, file: str) -> Iterator[int]:
@@ -335,14 +331,6 @@ class _Unkept:
                             pool.give(segment.buffer)
                     writer.finish()
             yield spool.fileno()
-
-
-class _NoUpper:
-    def put(self, segment: Segment) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
 
 
 def _require_importable(descriptor: Descriptor, prefix: str) -> None:

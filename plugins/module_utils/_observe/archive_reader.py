@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Callable
 
 from .._core.errors import FormatError, excerpt
 from .._disk.byte_source import ByteSource
@@ -200,7 +201,8 @@ class ArchiveReader:
         is_directory = header.type == DIRECTORY_TYPE
         if not is_directory and header.type not in REGULAR_TYPES and header.type != SPARSE_TYPE:
             raise FormatError(
-                f"member {shown} is of tar type {excerpt(header.type.decode('latin-1'))}, only files and directories are allowed"
+                f"member {shown} is of tar type {excerpt(header.type.decode('latin-1'))},"
+                " only files and directories are allowed"
             )
         if is_directory and header.stored_bytes:
             raise FormatError(f"directory member {shown} has a body of {header.stored_bytes} bytes")

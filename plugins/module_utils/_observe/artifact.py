@@ -9,8 +9,8 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Iterator
 
 from .._core.errors import FormatError, IntegrityError, StateError, UnsupportedError
 from .._core.strict_json import Fields, parse_json
@@ -66,6 +66,18 @@ def observe_artifact(path: str) -> Artifact:
             raise
         require_upper(found, upper, descriptor.upper_bytes)
     return Artifact(path, descriptor, found.st_blocks * 512)
+
+
+def observe_descriptor(path: str) -> Descriptor:
+    """Read the descriptor of an artifact without looking at its upper.
+
+    Raises:
+        StateError: There is no such directory.
+        FormatError: The directory holds no descriptor, or a malformed one.
+        UnsupportedError: The artifact is of a later generation.
+    """
+    with open_artifact_directory(path) as fd:
+        return parse_manifest(_read_descriptor(fd, path))
 
 
 def require_upper(found: os.stat_result, upper: str, wanted_bytes: int) -> None:

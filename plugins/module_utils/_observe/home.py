@@ -12,7 +12,7 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._core.errors import FormatError
+from .._core.errors import FormatError, UnsupportedError
 from .._disk.regular_file import read_regular_file
 from .._formats.descriptor import G1, G2, G3
 from .._formats.home_config import CONFIG_FILE, MAX_CONFIG_BYTES, HomeConfig, parse_home_config
@@ -30,7 +30,8 @@ class Home:
 
     Attributes:
         path: The home itself.
-        snapshots_dir: The store.
+        snapshots_dir: The store to work in.
+        managed_dir: The store that microsandbox manages, by the home's own configuration.
         cache_dir: The image cache.
         sandboxes_dir: The sandboxes' disks.
         database: The database's file, which need not exist.
@@ -41,6 +42,7 @@ class Home:
 
     path: str
     snapshots_dir: str
+    managed_dir: str
     cache_dir: str
     sandboxes_dir: str
     database: str
@@ -65,17 +67,40 @@ def observe_home(
     default = home or environ.get("MSB_HOME") or os.path.join(_user_directory(environ), _DEFAULT_NAME)
     config = _read_config(environ.get("MSB_CONFIG_PATH") or os.path.join(default, CONFIG_FILE))
     path = os.path.abspath(home or config.home or default)
-    store = os.path.abspath(snapshots_dir or config.snapshots or os.path.join(path, "snapshots"))
+    managed = os.path.abspath(config.snapshots or os.path.join(path, "snapshots"))
     database = os.path.join(path, "db", "msb.db")
     return Home(
         path=path,
-        snapshots_dir=store,
+        snapshots_dir=os.path.abspath(snapshots_dir) if snapshots_dir else managed,
+        managed_dir=managed,
         cache_dir=os.path.abspath(cache_dir or config.cache or os.path.join(path, "cache")),
         sandboxes_dir=os.path.abspath(config.sandboxes or os.path.join(path, "sandboxes")),
         database=database,
-        generation=_generation(database, store),
+        generation=_generation(database, managed),
         exists=os.path.isdir(path),
     )
+
+
+def is_managed(home: Home, path: str) -> bool:
+    """Return whether a path lies in the store that microsandbox manages, symlinks resolved."""
+    store = os.path.realpath(home.managed_dir)
+    return os.path.commonpath([store, os.path.realpath(path)]) == store
+
+
+def require_writable(home: Home, path: str) -> None:
+    """Check that writing a G1 artifact at a path, or removing one, does not meddle with a later microsandbox.
+
+    Raises:
+        UnsupportedError: The path lies in the managed store of a home of a later or unknown generation.
+    """
+    if home.generation != G1 and is_managed(home, path):
+        raise UnsupportedError(
+            f"home {home.path} is of generation {home.generation}, this collection writes G1 snapshots and leaves its"
+            f" managed store {home.managed_dir} alone; use an explicit path or snapshots_dir outside it",
+            home=home.path,
+            generation=home.generation,
+            path=path,
+        )
 
 
 def _user_directory(environ: Mapping[str, str]) -> str:

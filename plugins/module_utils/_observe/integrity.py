@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Callable, ContextManager, Iterable
+from typing import Callable
 
 from .._core.errors import IntegrityError, UnsupportedError, excerpt
 from .._disk.content_hash import ALGORITHMS, SPARSE_SHA256, hash_extent_framed, hash_file
@@ -63,7 +65,7 @@ def verify_artifact(artifact: Artifact, traffic: Traffic) -> IntegrityState:
 
 
 def judge_content(
-    descriptor: Descriptor, digest: str | None, reopen: Callable[[], ContextManager[int]], traffic: Traffic
+    descriptor: Descriptor, digest: str | None, reopen: Callable[[], AbstractContextManager[int]], traffic: Traffic
 ) -> IntegrityState:
     """Judge the digest that a pass over the logical bytes gave.
 
@@ -108,7 +110,7 @@ def require_verified(descriptor: Descriptor, found: IntegrityState, upper: str) 
             **facts,
         )
     legacy = (
-        "; if microsandbox 0.4.4 to 0.5.7 recorded it, it is allocation-dependent and cannot be reproduced from these bytes"
+        "; if microsandbox 0.4.4 to 0.5.7 recorded it, it is allocation-dependent and these bytes cannot reproduce it"
         if recorded.algorithm == SPARSE_SHA256
         else ""
     )

@@ -70,7 +70,24 @@ def observe_sandbox(home: Home, name: str) -> Sandbox:
     return Sandbox(name, status, parsed, directory, upper, root_disk, row_id)
 
 
-def require_capturable(sandbox: Sandbox) -> None:
+@dataclass(frozen=True)
+class CaptureSource:
+    """A sandbox whose disk can be captured now.
+
+    Attributes:
+        sandbox: The sandbox.
+        upper_bytes: Apparent size of its upper.
+        image_reference: Reference of its OCI image.
+        image_manifest_digest: Digest of the image manifest that it pins.
+    """
+
+    sandbox: Sandbox
+    upper_bytes: int
+    image_reference: str
+    image_manifest_digest: str
+
+
+def require_capturable(sandbox: Sandbox) -> CaptureSource:
     """Check that a sandbox's disk can be captured: at rest, rooted in a pinned OCI image, and one raw upper.
 
     Raises:
@@ -79,7 +96,7 @@ def require_capturable(sandbox: Sandbox) -> None:
         UnsupportedError: The state is unknown, or the disk is more or other than the sandbox's one upper.
     """
     _require_at_rest(sandbox)
-    _require_image(sandbox)
+    reference, manifest_digest = _require_image(sandbox)
     kind = sandbox.config.root_disk_kind
     if kind not in (None, _MANAGED):
         raise UnsupportedError(
@@ -91,6 +108,7 @@ def require_capturable(sandbox: Sandbox) -> None:
     upper = _require_upper(sandbox)
     if sandbox.root_disk is not None:
         _require_only_layer(sandbox, sandbox.root_disk, upper)
+    return CaptureSource(sandbox, upper.st_size, reference, manifest_digest)
 
 
 def _is_unicode(text: str) -> bool:
@@ -139,7 +157,7 @@ def _require_at_rest(sandbox: Sandbox) -> None:
     )
 
 
-def _require_image(sandbox: Sandbox) -> None:
+def _require_image(sandbox: Sandbox) -> tuple[str, str]:
     name, config = excerpt(sandbox.name), sandbox.config
     if config.root_kind != ROOT_OCI:
         raise StateError(
@@ -159,6 +177,7 @@ def _require_image(sandbox: Sandbox) -> None:
         )
     if not config.image_reference:
         raise StateError(f"sandbox {name} names no OCI image, a snapshot needs its reference", sandbox=sandbox.name)
+    return config.image_reference, config.image_manifest_digest
 
 
 def _require_upper(sandbox: Sandbox) -> os.stat_result:

@@ -1,0 +1,198 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writing an archive in one stream: the same artifacts and options give the same bytes on every host.
+
+The members are those that every microsandbox writes; the table of contents behind them is ours. The bytes of a zstd
+archive are those of the zstd library's version; its number of threads does not change them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from typing import Callable
+
+from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
+from .._disk.sparse_file import BLOCK_BYTES, ZEROS, BufferPool, Traffic, nonzero_runs, read_segments, write_at
+from .._disk.staging import staging_area
+from .._disk.zstd import Compressor, new_compressor
+from .._disk.zstd_frames import skippable_frame
+from .._formats.archive_contents import ArchiveContents, contents_to_bytes
+from .._formats.manifest_json import MANIFEST_FILE, manifest_to_bytes
+from .._formats.member_names import snapshot_prefix
+from .._formats.tar_records import (
+    END_OF_ARCHIVE,
+    SparsePair,
+    file_header,
+    padding_bytes,
+    sparse_header,
+)
+from .._observe.archive import SPARSE
+from .._observe.archive_reader import ArchiveLimits
+from .._observe.artifact import Artifact, open_upper, require_unchanged
+from .._plan.archive import ZSTD, WriteArchive
+
+_STAGED = "archive"
+_PRIVATE_MODE = 0o600
+_SHARED_MODE = 0o644
+
+
+def apply_export(step: WriteArchive, threads: int, traffic: Traffic) -> str:
+    """Write an archive, which stands at its path only once it is whole and durable, and return its SHA-256 digest.
+
+    Args:
+        step: What to write.
+        threads: Compression threads, at least 1.
+        traffic: Where the bytes are counted.
+
+    Raises:
+        StateError: An upper changed while it was read.
+        UnsupportedError: The host has no zstd library.
+        OSError: Reading or writing failed; nothing is left behind and a previous archive is untouched.
+    """
+    wanted = step.wanted
+    members = [_plan_member(artifact, wanted.layout, traffic) for artifact in step.artifacts]
+    with staging_area(os.path.dirname(wanted.path)) as area:
+        fd = area.create_file(_STAGED)
+        try:
+            output = _Output(fd, traffic)
+            body_bytes = sum(len(member.start) + member.body_bytes for member in members) + len(END_OF_ARCHIVE)
+            compressor = new_compressor(wanted.level, threads, body_bytes) if wanted.compression == ZSTD else None
+            put = output.put if compressor is None else _compressing(compressor, output)
+            for member in members:
+                put(memoryview(member.start))
+                _put_upper(member, put, traffic)
+            put(memoryview(END_OF_ARCHIVE))
+            if compressor is not None:
+                output.put(memoryview(compressor.flush()))
+            contents = ArchiveContents(
+                head=step.artifacts[-1].descriptor.digest,
+                digests=tuple(artifact.descriptor.digest for artifact in step.artifacts),
+                suggested_name=step.artifacts[-1].name,
+                compression=wanted.compression,
+                level=wanted.level,
+                layout=wanted.layout,
+                archive_bytes=output.position,
+            )
+            output.put(memoryview(skippable_frame(contents_to_bytes(contents))))
+            is_private = any(stat.S_IMODE(member.seen.st_mode) & 0o077 == 0 for member in members)
+            area.seal_file(fd, _PRIVATE_MODE if is_private else _SHARED_MODE)
+        finally:
+            os.close(fd)
+        area.replace_file(_STAGED, os.path.basename(wanted.path))
+    return "sha256:" + output.hash.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A snapshot on its way into the archive.
+
+    Attributes:
+        artifact: The snapshot.
+        start: Its manifest's member and its upper's header records.
+        pairs: Runs to store of a sparse member, None for a dense one.
+        body_bytes: Length of the upper's body with its padding.
+        seen: State of the upper when its map was taken.
+    """
+
+    artifact: Artifact
+    start: bytes
+    pairs: tuple[SparsePair, ...] | None
+    body_bytes: int
+    seen: os.stat_result
+
+
+def _plan_member(artifact: Artifact, layout: str, traffic: Traffic) -> _Member:
+    descriptor = artifact.descriptor
+    prefix = snapshot_prefix(descriptor.digest)
+    manifest = manifest_to_bytes(descriptor)
+    start = file_header(f"{prefix}/{MANIFEST_FILE}", len(manifest)) + manifest + bytes(padding_bytes(len(manifest)))
+    name = f"{prefix}/{descriptor.upper_file}"
+    with open_upper(artifact) as fd:
+        seen = os.fstat(fd)
+        pairs = _content_map(fd, traffic) if layout == SPARSE else None
+    if pairs is None:
+        body = descriptor.upper_bytes
+        start += file_header(name, body)
+    else:
+        body = sum(pair.length for pair in pairs)
+        start += sparse_header(name, pairs, descriptor.upper_bytes)
+    return _Member(artifact, start, pairs, body + padding_bytes(body), seen)
+
+
+def _content_map(fd: int, traffic: Traffic) -> tuple[SparsePair, ...] | None:
+    """Return the runs of an upper that are not zero, or None when it has no holes to leave out.
+
+    They stand in front of the data, so this is a pass of its own; the allocation map alone would make the archive
+    depend on the file system. Where there are more runs than a reader accepts, the gaps between near ones are stored.
+    """
+    extent_map = scan_extents(fd)
+    size = extent_map.size_bytes
+    runs = tuple(Extent(start, end) for start, end in nonzero_runs(fd, extent_map, traffic))
+    unit = BLOCK_BYTES
+    while len(runs) >= ArchiveLimits.extents:
+        unit *= 2
+        runs = align_extents(runs, unit, size)
+    if runs == (Extent(0, size),) or size == 0:
+        return None
+    pairs = [SparsePair(run.start, run.end - run.start) for run in runs]
+    if not runs or runs[-1].end < size:
+        pairs.append(SparsePair(size, 0))
+    return tuple(pairs)
+
+
+def _put_upper(member: _Member, put: Callable[[memoryview], None], traffic: Traffic) -> None:
+    """Feed the upper's body: data is read once, holes never, and zeros come from memory."""
+    pool = BufferPool(1)
+    with open_upper(member.artifact) as fd:
+        require_unchanged(
+            member.seen, os.fstat(fd), os.path.join(member.artifact.path, member.artifact.descriptor.upper_file)
+        )
+        if member.pairs is None:
+            extent_map = scan_extents(fd)
+            body = extent_map.size_bytes
+        else:
+            extents = tuple(Extent(pair.offset, pair.offset + pair.length) for pair in member.pairs if pair.length)
+            extent_map = ExtentMap(member.artifact.descriptor.upper_bytes, extents)
+            body = extent_map.data_bytes
+        for segment in read_segments(fd, extent_map, pool, traffic):
+            if segment.buffer is not None:
+                put(segment.view)
+                pool.give(segment.buffer)
+                continue
+            traffic.holes_skipped += segment.length
+            if member.pairs is None:
+                _put_zeros(segment.length, put)
+    _put_zeros(padding_bytes(body), put)
+
+
+def _put_zeros(length: int, put: Callable[[memoryview], None]) -> None:
+    for dummy in range(length // len(ZEROS)):
+        put(ZEROS)
+    put(ZEROS[: length % len(ZEROS)])
+
+
+class _Output:
+    """The archive file, written front to back and hashed on the way."""
+
+    def __init__(self, fd: int, traffic: Traffic) -> None:
+        self._fd = fd
+        self._traffic = traffic
+        self.hash = hashlib.sha256()
+        self.position = 0
+
+    def put(self, view: memoryview) -> None:
+        self.hash.update(view)
+        write_at(self._fd, view, self.position)
+        self.position += len(view)
+        self._traffic.written += len(view)
+
+
+def _compressing(compressor: Compressor, output: _Output) -> Callable[[memoryview], None]:
+    def put(view: memoryview) -> None:
+        output.put(memoryview(compressor.compress(view)))
+
+    return put

@@ -1,0 +1,255 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deciding about archives: write one or leave it, and which of its snapshots to install under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .._core.errors import IntegrityError, StateError, excerpt
+from .._formats.archive_contents import ArchiveContents
+from .._formats.snapshot_names import require_snapshot_name
+from .._observe.archive import Archive, ArchivedSnapshot
+from .._observe.artifact import Artifact
+from .._observe.target import Target
+from .plan import Plan
+
+NO_COMPRESSION = "none"
+ZSTD = "zstd"
+LAYOUT_AUTO = "auto"
+LAYOUT_DENSE = "dense"
+LAYOUT_SPARSE = "sparse"
+
+
+@dataclass(frozen=True)
+class WantedArchive:
+    """An archive as a task asks for it.
+
+    Attributes:
+        path: The archive file.
+        compression: ``zstd`` or ``none``.
+        level: Compression level; 0 without compression.
+        layout: ``dense`` or ``sparse``.
+        force: Replace a file that is no archive.
+    """
+
+    path: str
+    compression: str
+    level: int
+    layout: str
+    force: bool
+
+
+@dataclass(frozen=True)
+class WriteArchive:
+    """Write an archive of artifacts, oldest ancestor first."""
+
+    wanted: WantedArchive
+    artifacts: tuple[Artifact, ...]
+
+    def __str__(self) -> str:
+        """Return the step as a sentence."""
+        snapshots = f"{len(self.artifacts)} snapshots" if len(self.artifacts) > 1 else "snapshot"
+        head = self.artifacts[-1]
+        return f"write {snapshots} {head.name} ({head.descriptor.digest}) to {self.wanted.path}"
+
+
+@dataclass(frozen=True)
+class WantedImport:
+    """An import as a task asks for it.
+
+    Attributes:
+        directory: The store that the snapshots go to.
+        digest: Digest that the head must have, or None.
+        name: Name that the head gets, or None for what the archive suggests.
+        force: Replace a snapshot of that name and another digest.
+    """
+
+    directory: str
+    digest: str | None
+    name: str | None
+    force: bool
+
+
+@dataclass(frozen=True)
+class PromoteSnapshot:
+    """Rename a staged artifact into the store."""
+
+    digest: str
+    prefix: str
+    directory: str
+    name: str
+    replaces: str | None
+
+    def __str__(self) -> str:
+        """Return the step as a sentence."""
+        instead = f" in place of {self.replaces}" if self.replaces else ""
+        return f"install snapshot {self.digest} as {self.name} in {self.directory}{instead}"
+
+
+def resolve_layout(layout: str, compression: str) -> str:
+    """Return the layout that ``auto`` stands for.
+
+    A compressed archive is dense, which every microsandbox reads and zstd shrinks; a plain one is sparse, because a
+    dense one would be as large as the disk.
+    """
+    if layout != LAYOUT_AUTO:
+        return layout
+    return LAYOUT_DENSE if compression == ZSTD else LAYOUT_SPARSE
+
+
+def plan_export(
+    wanted: WantedArchive,
+    artifacts: tuple[Artifact, ...],
+    contents: ArchiveContents | None,
+    exists: bool,
+    is_archive: bool,
+) -> Plan:
+    """Decide whether to write an archive.
+
+    Args:
+        wanted: What the task asks for.
+        artifacts: The head and the ancestors that go with it, oldest first.
+        contents: The table of contents of the file at the path, if it has one.
+        exists: Whether a file is there.
+        is_archive: Whether that file begins like an archive.
+
+    Raises:
+        StateError: The file at the path is no archive.
+    """
+    digests = tuple(artifact.descriptor.digest for artifact in artifacts)
+    after = {
+        "path": wanted.path,
+        "head": digests[-1],
+        "snapshots": list(digests),
+        "compression": wanted.compression,
+        "level": wanted.level,
+        "layout": wanted.layout,
+    }
+    before = {} if contents is None else _contents_state(wanted.path, contents)
+    if before == after:
+        return Plan((), before, after)
+    if exists and contents is None:
+        if not (is_archive or wanted.force):
+            raise StateError(f"{wanted.path} exists and is no archive; force replaces it", path=wanted.path)
+        before = {"path": wanted.path, "state": "exists, written by another program"}
+    return Plan((WriteArchive(wanted, artifacts),), before, after)
+
+
+def plan_import(
+    wanted: WantedImport,
+    archive: Archive,
+    suggested_name: str | None,
+    installed: Mapping[str, Artifact],
+    targets: Mapping[str, Target],
+) -> Plan:
+    """Decide which snapshots of a judged archive to install.
+
+    Args:
+        wanted: What the task asks for.
+        archive: The archive.
+        suggested_name: Name that its table of contents suggests for the head.
+        installed: Artifacts of the store by digest.
+        targets: What stands at each name that ``import_names`` gives.
+
+    Raises:
+        IntegrityError: The head is another one than wanted.
+        StateError: A name is taken.
+    """
+    head = archive.head.descriptor.digest
+    require_head(wanted, head, archive.path)
+    steps: list[PromoteSnapshot] = []
+    before: dict[str, str | None] = {}
+    after: dict[str, str | None] = {}
+    for prefix, digest, name in import_names(wanted, archive, suggested_name):
+        artifact = installed.get(digest)
+        if artifact is not None:
+            if digest == head and wanted.name is not None:
+                require_installed_name(artifact, wanted.name)
+            continue
+        target = targets[name]
+        is_forced = wanted.force and digest == head and target.is_replaceable
+        if not target.is_absent and not is_forced:
+            found = f"is snapshot {target.digest}" if target.artifact else target.reason
+            hint = "; force replaces it" if digest == head and target.is_replaceable else ""
+            raise StateError(
+                f"{target.path} {found}, the archive's snapshot of that name is {digest}{hint}",
+                path=target.path,
+                found=target.digest,
+                wanted=digest,
+            )
+        replaces = None if target.is_absent else target.digest or target.reason
+        steps.append(PromoteSnapshot(digest, prefix, wanted.directory, name, replaces))
+        if replaces is not None:
+            before[name] = replaces
+        after[name] = digest
+    return Plan(tuple(steps), before, after)
+
+
+def import_names(
+    wanted: WantedImport, archive: Archive, suggested_name: str | None
+) -> tuple[tuple[str, str, str], ...]:
+    """Return (prefix, digest, name in the store) of every snapshot of an archive, ancestors before descendants.
+
+    Raises:
+        RequestError: A name is none that a store takes.
+    """
+    named = []
+    for snapshot in sort_oldest_first(archive):
+        name = snapshot.prefix
+        if snapshot is archive.head:
+            name = wanted.name or suggested_name or name
+        named.append((snapshot.prefix, snapshot.descriptor.digest, require_snapshot_name(name)))
+    return tuple(named)
+
+
+def sort_oldest_first(archive: Archive) -> Sequence[ArchivedSnapshot]:
+    """Return the snapshots of an archive so that every parent precedes its children."""
+    by_digest = {snapshot.descriptor.digest: snapshot for snapshot in archive.snapshots}
+    ordered: list[ArchivedSnapshot] = []
+    current: ArchivedSnapshot | None = archive.head
+    while current is not None and current not in ordered:
+        ordered.append(current)
+        current = by_digest.get(current.descriptor.parent or "")
+    return ordered[::-1]
+
+
+def require_head(wanted: WantedImport, head: str, path: str) -> None:
+    """Check that an archive's head is the one that the task names.
+
+    Raises:
+        IntegrityError: It is another one.
+    """
+    if wanted.digest is not None and head != wanted.digest:
+        raise IntegrityError(
+            f"archive {path} has the head {head}, wanted {wanted.digest}", expected=wanted.digest, actual=head
+        )
+
+
+def require_installed_name(artifact: Artifact, name: str) -> None:
+    """Check that an installed snapshot has the name that the task gives it.
+
+    Raises:
+        StateError: It is installed under another name; two artifacts of one digest in a home break later versions.
+    """
+    if artifact.name != name:
+        raise StateError(
+            f"snapshot {artifact.descriptor.digest} is installed as {excerpt(artifact.name)}, wanted {excerpt(name)}:"
+            " a home holds a snapshot once; remove it there or leave the name out",
+            path=artifact.path,
+            found=artifact.name,
+            wanted=name,
+        )
+
+
+def _contents_state(path: str, contents: ArchiveContents) -> dict[str, object]:
+    return {
+        "path": path,
+        "head": contents.head,
+        "snapshots": list(contents.digests),
+        "compression": contents.compression,
+        "level": contents.level,
+        "layout": contents.layout,
+    }
