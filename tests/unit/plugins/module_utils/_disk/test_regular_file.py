@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small files are read whole, bounded, and never wait."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.regular_file import read_regular_file
+
+
+def test_a_file_up_to_the_limit_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"12345")
+    assert read_regular_file(str(path), 5) == b"12345"
+    with pytest.raises(FormatError, match="file has more than the 4 bytes that are read"):
+        read_regular_file(str(path), 4)
+
+
+def test_a_symlink_is_followed_only_when_asked(tmp_path: Path) -> None:
+    tmp_path.joinpath("file").write_bytes(b"x")
+    link = tmp_path / "link"
+    link.symlink_to("file")
+    assert read_regular_file(str(link), 5, follow_symlink=True) == b"x"
+    with pytest.raises(FormatError, match="link is no regular file"):
+        read_regular_file(str(link), 5)
+
+
+def test_a_fifo_and_a_directory_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path):
+        with pytest.raises(FormatError, match="is no regular file"):
+            read_regular_file(str(path), 5)
+
+
+def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_regular_file(str(tmp_path / "none"), 5)
