@@ -56,6 +56,14 @@ def installed_collections() -> Path:
     installed = CACHE / "installed"
     shutil.rmtree(installed, ignore_errors=True)
     galaxy = ensure_environment("python-3.11") / "ansible-galaxy"
-    install = [galaxy, "collection", "install", "--offline", "--collections-path", installed, tarball()]
+    install: list[str | Path] = [
+        galaxy,
+        "collection",
+        "install",
+        "--offline",
+        "--collections-path",
+        installed,
+        tarball(),
+    ]
     subprocess.run(install, check=True)
     return installed

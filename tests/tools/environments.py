@@ -46,7 +46,14 @@ def ensure_environment(name: str) -> Path:
         shutil.rmtree(environment, ignore_errors=True)
         subprocess.run([interpreter, "-m", "venv", environment], check=True)
         # Every dependency is pinned in the file, so pip has none to find.
-        pip = [environment / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+        pip: list[str | Path] = [
+            environment / "bin" / "python",
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "install",
+        ]
         subprocess.run([*pip, "--no-deps", *_OPTIONS.get(name, []), "--requirement", requirements], check=True)
         stamp.write_text(wanted, encoding="utf-8")
     return environment / "bin"

@@ -48,7 +48,15 @@ def ensure_get_pip(python: Path, version: str, home: Path) -> None:
         return
     script.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=script.parent) as directory:
-        download = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps"]
+        download: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "--quiet",
+            "--disable-pip-version-check",
+            "download",
+            "--no-deps",
+        ]
         subprocess.run([*download, "--dest", directory, f"pip=={version}"], check=True)
         (wheel,) = Path(directory).glob("*.whl")
         text = _SCRIPT.format(name=wheel.name, wheel=base64.b64encode(wheel.read_bytes()).decode())

@@ -88,15 +88,24 @@ def lint(stage: Stage) -> None:
     programs, tree = ensure_environment("lint"), clean_tree()
     collections = tree.parents[2]
     scripts = [path.relative_to(tree) for path in (*tree.glob("**/*.sh"), tree / ".ci" / "run")]
-    mypy = [programs / "mypy", "--config-file", tree / "pyproject.toml", "--cache-dir", CACHE / "mypy"]
-    stage.run([programs / "ruff", "check"], cwd=tree)
+    mypy: list[str | Path] = [
+        programs / "mypy",
+        "--config-file",
+        tree / "pyproject.toml",
+        "--cache-dir",
+        CACHE / "mypy",
+    ]
+    stage.run([programs / "ruff", "check", "--output-format", "concise"], cwd=tree)
     stage.run([programs / "ruff", "format", "--check"], cwd=tree)
     stage.run([*mypy, "--package", "ansible_collections.sandboxops.microsandbox.plugins"], cwd=collections)
-    for tests in ("tests/unit", "tests/tools"):
-        stage.run([*mypy, tree.relative_to(collections) / tests], cwd=collections, MYPYPATH=collections)
+    for tests, base in (("tests/unit", collections), ("tests/tools", tree / "tests" / "tools")):
+        stage.run([*mypy, tree.relative_to(collections) / tests], cwd=collections, MYPYPATH=base)
     stage.run([programs / "yamllint", "--strict", "."], cwd=tree)
     stage.run(
-        [programs / "ansible-lint", "--offline"], cwd=tree, programs=programs, ANSIBLE_COLLECTIONS_PATH=collections
+        [programs / "ansible-lint", "--offline", "--nocolor"],
+        cwd=tree,
+        programs=programs,
+        ANSIBLE_COLLECTIONS_PATH=collections,
     )
     stage.run([programs / "antsibull-changelog", "lint"], cwd=tree, programs=programs)
     stage.run([programs / "reuse", "lint"], cwd=tree)
@@ -106,7 +115,7 @@ def lint(stage: Stage) -> None:
 def docs(stage: Stage) -> None:
     """What the documentation and the tarball look like to Galaxy."""
     programs, tree = ensure_environment("lint"), clean_tree()
-    lint_docs = [programs / "antsibull-docs", "lint-collection-docs", "--plugin-docs"]
+    lint_docs: list[str | Path] = [programs / "antsibull-docs", "lint-collection-docs", "--plugin-docs"]
     references = ["--validate-collection-refs", "all", "--disallow-unknown-collection-refs"]
     stage.run([*lint_docs, *references, "."], cwd=tree, programs=programs, ANSIBLE_COLLECTIONS_PATH=tree.parents[2])
     importer = ensure_environment("galaxy-importer")
@@ -131,7 +140,7 @@ def sanity(stage: Stage) -> None:
     for environment, pip in _SANITY.items():
         programs = ensure_environment(environment)
         ensure_get_pip(programs / "python", pip, _HOME)
-        command = [
+        command: list[str | Path] = [
             programs / "ansible-test",
             "sanity",
             "--color",
@@ -156,7 +165,7 @@ def playbooks(stage: Stage) -> None:
 def _run_against_installed_collection(stage: Stage, tests: str) -> None:
     require_programs()
     programs = ensure_environment("python-3.11")
-    pytest = [programs / "python", "-m", "pytest", tests]
+    pytest: list[str | Path] = [programs / "python", "-m", "pytest", tests]
     stage.run(pytest, programs=programs, ANSIBLE_COLLECTIONS_PATH=installed_collections())
 
 
