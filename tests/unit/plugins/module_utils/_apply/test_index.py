@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import Callable
@@ -40,7 +40,7 @@ from hypothesis import strategies as st
 
 NOW = "2026-11-21 03:00:00.000000001"
 # Where the homes lay when microsandbox wrote these paths into them.
-ORIGIN = "/tmp/spec/_homes"  # noqa: S108 - part of the data
+ORIGIN = "/tmp/spec/_homes"
 
 Unpack = Callable[[str], Path]
 Listing = Callable[[Path], object]
@@ -202,7 +202,8 @@ def pristine() -> bytes:
     """An empty G1 database with the real tool's own schema."""
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(__file__).parents[3] / "data/homes/home-0.6.2.tar.xz"
-        shutil.unpack_archive(home, scratch, **({"filter": "data"} if sys.version_info >= (3, 12) else {}))
+        with tarfile.open(home) as archive:
+            archive.extractall(scratch, filter="data")
         database = Path(scratch, ".microsandbox/db/msb.db")
         execute(database, "DELETE FROM snapshot_index")
         assert not Path(f"{database}-wal").exists()

@@ -67,7 +67,7 @@ def test_integers_up_to_64_bits_are_exact(number: int) -> None:
         (b"{}x", "extra data"),
         (b"", "expecting value"),
         (b"{'a':1}", "expecting property name"),
-        (b"[1,]", "expecting value"),
+        (b"[1,]", "expecting value|trailing comma"),
         (b"\x0b1", "expecting value"),
     ],
 )
@@ -142,10 +142,12 @@ def test_what_python_writes_is_read_back(value: object, is_ascii: bool) -> None:
 
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:\\u0dD8e-1.tnf ', max_size=60).map(str.encode))
 def test_any_bytes_are_a_value_or_a_format_error(content: bytes) -> None:
+    message = ""
     try:
         parse(content)
     except FormatError as exc:
-        assert len(str(exc)) < 300
+        message = str(exc)
+    assert len(message) < 300
 
 
 def test_a_field_is_named_by_its_dotted_path() -> None:

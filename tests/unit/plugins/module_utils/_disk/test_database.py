@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError, StateError
@@ -206,7 +207,7 @@ def test_the_private_copy_is_private_and_gone_afterwards(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    during = []
+    during: list[int] = []
 
     def read(connection: sqlite3.Connection) -> None:
         during.extend(os.stat(path).st_mode & 0o777 for path in scratch.iterdir())

@@ -22,7 +22,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.i
 
 HOMES = Path(__file__).parents[3] / "data/homes"
 # Where the homes lay when microsandbox wrote these paths into them.
-ORIGIN = "/tmp/spec/_homes"  # noqa: S108 - part of the data
+ORIGIN = "/tmp/spec/_homes"
 
 Unpack = Callable[[str], Path]
 
@@ -65,7 +65,8 @@ def test_the_columns_of_g2_are_recognised(unpack_home: Unpack) -> None:
         "DROP TABLE snapshot_index",
         "CREATE TABLE snapshot_index (digest TEXT PRIMARY KEY, name, parent_digest, scope, state_kind, image_ref,"
         " image_manifest_digest, format, fstype, checkpoint_manifest_digest, artifact_path, size_bytes, locality,"
-        " storage_binding_id, availability, migration_state, migration_error_code, created_at, indexed_at, child_count)",
+        " storage_binding_id, availability, migration_state, migration_error_code, created_at, indexed_at,"
+        " child_count)",
         "INSERT INTO snapshot_index (digest, name, format) VALUES ('d', 'n', NULL)",
     )
     index = observe_index(database)
