@@ -10,7 +10,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from environments import CACHE, CHECKOUT, ensure_environment
+from environments import CACHE, CHECKOUT, ensure_environment, plain_environment
 
 
 @cache
@@ -35,7 +35,7 @@ def clean_tree() -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target, follow_symlinks=False)
     for command in (["git", "init", "--quiet"], ["git", "add", "--all"]):
-        subprocess.run(command, cwd=collection, check=True)
+        subprocess.run(command, cwd=collection, env=plain_environment(), check=True)
     return collection
 
 
@@ -44,8 +44,7 @@ def tarball() -> Path:
     """Build the collection's tarball from the clean tree, once a run."""
     built = CACHE / "built"
     shutil.rmtree(built, ignore_errors=True)
-    galaxy = ensure_environment("python-3.11") / "ansible-galaxy"
-    subprocess.run([galaxy, "collection", "build", "--output-path", built], cwd=clean_tree(), check=True)
+    _galaxy_collection("build", "--output-path", built, cwd=clean_tree())
     (archive,) = built.glob("*.tar.gz")
     return archive
 
@@ -55,15 +54,10 @@ def installed_collections() -> Path:
     """Install the tarball into an empty directory, once a run, and return it: the collections path of a user."""
     installed = CACHE / "installed"
     shutil.rmtree(installed, ignore_errors=True)
-    galaxy = ensure_environment("python-3.11") / "ansible-galaxy"
-    install: list[str | Path] = [
-        galaxy,
-        "collection",
-        "install",
-        "--offline",
-        "--collections-path",
-        installed,
-        tarball(),
-    ]
-    subprocess.run(install, check=True)
+    _galaxy_collection("install", "--offline", "--collections-path", installed, tarball(), cwd=CHECKOUT)
     return installed
+
+
+def _galaxy_collection(*arguments: str | Path, cwd: Path) -> None:
+    galaxy = ensure_environment("python-3.11") / "ansible-galaxy"
+    subprocess.run([galaxy, "collection", *arguments], cwd=cwd, env=plain_environment(), check=True)

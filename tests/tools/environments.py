@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,6 +14,8 @@ from interpreters import find_interpreter
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / ".cache"
+HOME = CACHE / "home"
+_INTERPRETERS = CACHE / "interpreters"
 _REQUIREMENTS = CHECKOUT / "tests" / "requirements"
 
 # The environment and the Python that carries it; python-3.9 takes ansible-core against that package's own floor.
@@ -59,12 +62,27 @@ def ensure_environment(name: str) -> Path:
     return environment / "bin"
 
 
-def link_interpreters() -> Path:
-    """Return a directory that has the tests' Pythons under their usual names, for programs that search PATH."""
-    directory = CACHE / "interpreters"
-    directory.mkdir(parents=True, exist_ok=True)
+def plain_environment(programs: Path | None = None) -> dict[str, str]:
+    """Return environment variables that let programs under test find no configuration of the user's, and leave none.
+
+    Args:
+        programs: Directory to put first on PATH.
+    """
+    foreign = ("ANSIBLE_", "GIT_", "MSB_", "PYTEST_")
+    dropped = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign) and name not in dropped}
+    path = [*filter(None, [programs]), _INTERPRETERS, kept.get("PATH", os.defpath)]
+    return kept | {"HOME": str(HOME), "PATH": os.pathsep.join(str(directory) for directory in path)}
+
+
+def link_interpreters() -> None:
+    """Put the tests' Pythons under their usual names into one directory, for programs that search PATH.
+
+    Raises:
+        SetupError: One of them is missing.
+    """
+    _INTERPRETERS.mkdir(parents=True, exist_ok=True)
     for version in sorted(set(_PYTHONS.values())):
-        link = directory / f"python{version}"
+        link = _INTERPRETERS / f"python{version}"
         link.unlink(missing_ok=True)
         link.symlink_to(find_interpreter(version))
-    return directory

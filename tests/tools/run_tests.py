@@ -11,7 +11,6 @@ Whatever it makes lies below ``.cache/`` and is used again by the next run. A st
 from __future__ import annotations
 
 import fcntl
-import os
 import shlex
 import subprocess
 import sys
@@ -21,11 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collection import clean_tree, installed_collections, tarball
-from environments import CACHE, CHECKOUT, ensure_environment, link_interpreters
+from environments import CACHE, CHECKOUT, HOME, ensure_environment, link_interpreters, plain_environment
 from get_pip_stand_in import ensure_get_pip
 from system_packages import SetupError, require_programs
-
-_HOME = CACHE / "home"  # programs under test find no configuration there, and leave none in the user's
 
 # The Pythons that managed hosts may have, of those that the unit tests run on.
 _TARGET_PYTHONS = ("3.9", "3.11", "3.13")
@@ -52,7 +49,7 @@ class Stage:
         """
         shown = shlex.join(str(part) for part in command).replace(f"{CHECKOUT}/", "")
         print(f"\n$ {shown}", flush=True)
-        environment = _environment(programs) | {name: str(value) for name, value in env.items()}
+        environment = plain_environment(programs) | {name: str(value) for name, value in env.items()}
         printed = []
         with subprocess.Popen(
             command,
@@ -70,17 +67,6 @@ class Stage:
         if process.returncode != 0:
             self.failures.append(f"{shown} (exit status {process.returncode})")
         return "".join(printed)
-
-
-def _environment(programs: Path | None) -> dict[str, str]:
-    """Return the caller's environment without what would steer the programs under test."""
-    foreign = ("ANSIBLE_", "GIT_", "MSB_", "PYTEST_")
-    dropped = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign) and name not in dropped}
-    path = [str(CACHE / "interpreters"), kept.get("PATH", os.defpath)]
-    if programs is not None:
-        path.insert(0, str(programs))
-    return kept | {"HOME": str(_HOME), "PATH": os.pathsep.join(path)}
 
 
 def lint(stage: Stage) -> None:
@@ -139,7 +125,7 @@ def sanity(stage: Stage) -> None:
     targets = [option for version in _TARGET_PYTHONS for option in ("--target-python", version)]
     for environment, pip in _SANITY.items():
         programs = ensure_environment(environment)
-        ensure_get_pip(programs / "python", pip, _HOME)
+        ensure_get_pip(programs / "python", pip, HOME)
         command: list[str | Path] = [
             programs / "ansible-test",
             "sanity",
@@ -181,7 +167,7 @@ def main() -> int:
     if unknown:
         print(f"no such stage: {', '.join(unknown)}; there are: {', '.join(_STAGES)}", file=sys.stderr)
         return 2
-    _HOME.mkdir(parents=True, exist_ok=True)
+    HOME.mkdir(parents=True, exist_ok=True)
     with Path(CACHE, "test.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two runs in one checkout would pull the trees from under each other
         stages = [_run_stage(name) for name in names]

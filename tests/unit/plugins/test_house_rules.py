@@ -195,6 +195,14 @@ def test_packages_are_empty() -> None:
     assert [path for path in packages if _PLUGINS.joinpath(path).read_bytes()] == []
 
 
+def test_the_action_group_lists_every_module() -> None:
+    runtime = _PLUGINS.parent.joinpath("meta", "runtime.yml").read_text(encoding="utf-8")
+    group = runtime.partition("  microsandbox:\n")[2]
+    assert re.findall(r"^    - (\w+)$", group, re.MULTILINE) == sorted(
+        path.stem for path in (_PLUGINS / "modules").glob("*.py")
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "source"),
     [
