@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 from dataclasses import dataclass
 
 from .._disk.database import read_database
@@ -112,6 +114,27 @@ def observe_index_schema(database: str) -> str:
         return ABSENT
 
 
+def observe_last_migration(database: str) -> str | None:
+    """Return the name of the last migration that microsandbox applied to a database, or None.
+
+    Raises:
+        StateError: The database stays locked, or is no regular file.
+        FormatError: The file is no database.
+    """
+    try:
+        return read_database(database, _read_last_migration)
+    except FileNotFoundError:
+        return None
+
+
+def observe_gone(index: Index) -> tuple[str, ...]:
+    """Return the paths in an index, sorted, at which there is no directory any more.
+
+    A relative path says nothing without the working directory of whoever indexed it, and is not among them.
+    """
+    return tuple(sorted({row.artifact_path for row in index.rows if _is_gone(row.artifact_path)}))
+
+
 def index_columns(connection: sqlite3.Connection) -> tuple[str, ...]:
     """Return the names of the columns of the index's table, none when there is no such table."""
     found = connection.execute("SELECT type FROM sqlite_master WHERE name = ?", (_TABLE,)).fetchone()
@@ -125,6 +148,13 @@ def index_schema(columns: tuple[str, ...]) -> str:
     if not columns:
         return ABSENT
     return _SCHEMAS.get(frozenset(columns), UNKNOWN)
+
+
+def _read_last_migration(connection: sqlite3.Connection) -> str | None:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'").fetchone():
+        return None
+    (version,) = connection.execute("SELECT max(version) FROM seaql_migrations").fetchone()
+    return _text(version)
 
 
 def _read_index(database: str, connection: sqlite3.Connection) -> Index:
@@ -155,6 +185,18 @@ def _row(values: tuple[object, ...]) -> IndexRow:
         indexed_at=texts["indexed_at"] or "",
         child_count=numbers["child_count"] or 0,
     )
+
+
+def _is_gone(path: str) -> bool:
+    if not os.path.isabs(path):
+        return False
+    try:
+        return not stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return True
+    except OSError:
+        # What may not be looked at may be there.
+        return False
 
 
 def _text(value: object) -> str | None:
