@@ -41,13 +41,13 @@ def _candidates(version: str) -> Iterator[Path]:
     """Yield where that version may be; a shim of pyenv may be there and not run."""
     for directory in os.get_exec_path():
         yield Path(directory, f"python{version}")
+    roots = [Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")]
     pyenv = shutil.which("pyenv")
     if pyenv:
-        answer = subprocess.run([pyenv, "root"], stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
-        # Without HOME, pyenv does not know its own root, but it sits in it.
-        for root in (Path(answer), Path(pyenv).resolve().parents[1]):
-            for home in sorted(root.glob(f"versions/{version}*"), reverse=True):
-                yield home / "bin" / f"python{version}"
+        roots.append(Path(pyenv).resolve().parents[1])  # it sits in its root, whatever HOME is
+    for root in roots:
+        for home in sorted(root.glob(f"versions/{version}*"), reverse=True):
+            yield home / "bin" / f"python{version}"
 
 
 def _runs(interpreter: Path, version: str) -> bool:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from collection import clean_tree, installed_collections, tarball
 from environments import CACHE, CHECKOUT, HOME, ensure_environment, link_interpreters, plain_environment
@@ -169,7 +170,7 @@ def main() -> int:
         return 2
     HOME.mkdir(parents=True, exist_ok=True)
     with Path(CACHE, "test.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs in one checkout would pull the trees from under each other
+        _wait_for(lock)
         stages = [_run_stage(name) for name in names]
     print("\n=== verdict")
     for stage in stages:
@@ -179,6 +180,15 @@ def main() -> int:
     failed = [stage.name for stage in stages if stage.failures]
     print(f"FAILED: {', '.join(failed)}" if failed else f"passed: {', '.join(names)}")
     return 1 if failed else 0
+
+
+def _wait_for(lock: BinaryIO) -> None:
+    """Take the lock: two runs in one checkout would pull the trees from under each other."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("another run is under way in this checkout, waiting for its end", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _run_stage(name: str) -> Stage:
