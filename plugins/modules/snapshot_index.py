@@ -165,6 +165,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.a
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import Outcome, Task, run_module
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import invalid_result
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.index import apply_index_steps
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.unicode_text import is_unicode
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import (
     Index,
     observe_gone,
@@ -194,7 +195,7 @@ def work(task: Task) -> Outcome:
             index = observe_index(home.database)
             store = observe_store(directory)
             gone = observe_gone(index) if task.params["prune"] else ()
-        artifacts = [(artifact.path, artifact.descriptor) for artifact in store.artifacts if _is_unicode(artifact.path)]
+        artifacts = [(artifact.path, artifact.descriptor) for artifact in store.artifacts if is_unicode(artifact.path)]
         steps = plan_reindex(index, artifacts, gone, task.now_text)
         plan = make_plan(index, steps, store)
         if task.check_mode:
@@ -216,13 +217,9 @@ def make_plan(index: Index, steps: Sequence[IndexStep], store: Store) -> Plan:
         warnings=tuple(
             f"{artifact.path!r} is not Unicode text, which an index cannot hold: the snapshot is left out"
             for artifact in store.artifacts
-            if not _is_unicode(artifact.path)
+            if not is_unicode(artifact.path)
         ),
     )
-
-
-def _is_unicode(path: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in path)
 
 
 def _index_result(index: Index) -> dict[str, Any]:

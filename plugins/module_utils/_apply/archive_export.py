@@ -86,6 +86,12 @@ def apply_export(step: WriteArchive, threads: int, traffic: Traffic) -> str:
     return "sha256:" + output.hash.hexdigest()
 
 
+def member_names(artifact: Artifact) -> tuple[str, str]:
+    """Return the names that a snapshot's manifest and upper have in an archive."""
+    prefix = snapshot_prefix(artifact.descriptor.digest)
+    return f"{prefix}/{MANIFEST_FILE}", f"{prefix}/{artifact.descriptor.upper_file}"
+
+
 @dataclass(frozen=True)
 class _Member:
     """A snapshot on its way into the archive.
@@ -107,10 +113,9 @@ class _Member:
 
 def _plan_member(artifact: Artifact, layout: str, traffic: Traffic) -> _Member:
     descriptor = artifact.descriptor
-    prefix = snapshot_prefix(descriptor.digest)
+    manifest_name, name = member_names(artifact)
     manifest = manifest_to_bytes(descriptor)
-    start = file_header(f"{prefix}/{MANIFEST_FILE}", len(manifest)) + manifest + bytes(padding_bytes(len(manifest)))
-    name = f"{prefix}/{descriptor.upper_file}"
+    start = file_header(manifest_name, len(manifest)) + manifest + bytes(padding_bytes(len(manifest)))
     with open_upper(artifact) as fd:
         seen = os.fstat(fd)
         pairs = _content_map(fd, traffic) if layout == SPARSE else None

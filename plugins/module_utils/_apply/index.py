@@ -12,8 +12,9 @@ from dataclasses import astuple
 from .._core.errors import UnsupportedError
 from .._disk.database import write_database
 from .._formats.descriptor import G1
-from .._observe.index import INDEX_COLUMNS, index_columns, index_schema, observe_index_schema
-from .._plan.index import DeleteIndexRow, IndexStep, UpsertIndexRow
+from .._observe.artifact import Artifact
+from .._observe.index import INDEX_COLUMNS, index_columns, index_schema, observe_index, observe_index_schema
+from .._plan.index import DeleteIndexRow, IndexStep, UpsertIndexRow, plan_index_upserts
 
 _INSERT = (
     f"INSERT INTO snapshot_index ({', '.join(INDEX_COLUMNS)}) "  # noqa: S608 - the columns are ours
@@ -26,6 +27,27 @@ _RECOUNT = """
     WHERE child_count <>
         (SELECT count(*) FROM snapshot_index AS child WHERE child.parent_digest = snapshot_index.digest)
 """
+
+
+def keep_index(
+    database: str, artifacts: Sequence[Artifact], indexed_at: str, patience: float
+) -> tuple[UpsertIndexRow, ...]:
+    """Make the index know artifacts, and return what that took.
+
+    Args:
+        database: The home's database; without one there is nothing to keep.
+        artifacts: Parents first.
+        indexed_at: The current time in the database's form.
+        patience: How long to wait for other writers, in seconds.
+
+    Raises:
+        StateError: The database stays locked, or cannot be written.
+        UnsupportedError: The index is not of generation G1.
+    """
+    found = [(artifact.path, artifact.descriptor) for artifact in artifacts]
+    steps = plan_index_upserts(observe_index(database), found, indexed_at)
+    apply_index_steps(database, steps, patience)
+    return steps
 
 
 def apply_index_steps(database: str, steps: Sequence[IndexStep], patience: float) -> None:

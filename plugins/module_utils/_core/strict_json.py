@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import NamedTuple, NoReturn, Union
 
 from .errors import FormatError, excerpt
+from .unicode_text import is_unicode
 
 # microsandbox's parser refuses the 128th level.
 _MAX_LEVELS = 127
@@ -116,7 +117,7 @@ def _require_whole_surrogates(value: JsonValue, what: str) -> None:
     while pending:
         item = pending.pop()
         if isinstance(item, str):
-            if any("\ud800" <= char <= "\udfff" for char in item):
+            if not is_unicode(item):
                 raise FormatError(f"{what} holds half a surrogate pair in {excerpt(item)}")
         elif isinstance(item, JsonObject):
             for name, member in item.members:

@@ -69,7 +69,7 @@ class HashThread:
     As a context manager it ends the thread; what was still queued when an exception leaves the block is dropped.
 
     Args:
-        content_hash: The digest to feed, which nobody else may use inside the block; without one buffers are only given back.
+        content_hash: The digest to feed, which nobody else may use inside the block; None only gives buffers back.
         pool: Where the buffers of hashed segments go back.
     """
 

@@ -13,6 +13,7 @@ from .._core.digests import is_sha256, require_sha256, sha256_digest
 from .._core.errors import FormatError, RequestError, UnsupportedError, excerpt
 from .._core.strict_json import Fields, describe, parse_json
 from .._core.timestamps import index_text_from_rfc3339, ns_from_index_text, rfc3339_from_ns
+from .._core.unicode_text import is_unicode
 from .descriptor import G1, Descriptor, Integrity
 
 MANIFEST_FILE = "manifest.json"
@@ -142,7 +143,8 @@ def new_manifest(  # noqa: PLR0913 - one argument a field, all by name
     if not 0 <= upper_bytes <= _MAX_WRITTEN_BYTES:
         raise RequestError(f"the upper has {upper_bytes} bytes, a manifest holds 0 to {_MAX_WRITTEN_BYTES}")
     for text in (image_reference, source_sandbox or "", *labels.keys(), *labels.values()):
-        _require_unicode(text)
+        if not is_unicode(text):
+            raise RequestError(f"{excerpt(text)} is not Unicode text, a manifest holds nothing else")
     descriptor = Descriptor(
         generation=G1,
         digest="",
@@ -211,10 +213,3 @@ def _integrity(upper: Fields) -> Integrity | None:
     integrity = upper.fields("integrity")
     integrity.require_exactly(_INTEGRITY_NAMES)
     return Integrity(algorithm=_filled(integrity, "algorithm"), digest=_digest_shaped(integrity, "digest"))
-
-
-def _require_unicode(text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise RequestError(f"{excerpt(text)} is not Unicode text, a manifest holds nothing else") from None

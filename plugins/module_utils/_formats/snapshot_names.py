@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from .._core.errors import RequestError, excerpt
+from .._core.unicode_text import is_unicode
 
 _MAX_NAME_BYTES = 255
 # Top-level entries of microsandbox's archives of any generation: as a name they would make an archive ambiguous.
@@ -46,10 +47,9 @@ def require_snapshot_name(text: str) -> str:
         raise _refusal(text, "contains a control character")
     if text in _RESERVED:
         raise _refusal(text, "is a reserved word of the archive format")
-    try:
-        size = len(text.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise _refusal(text, "is not Unicode text") from None
+    if not is_unicode(text):
+        raise _refusal(text, "is not Unicode text")
+    size = len(text.encode("utf-8"))
     if size > _MAX_NAME_BYTES:
         raise _refusal(text, f"has {size} bytes, a file name holds {_MAX_NAME_BYTES}")
     return text

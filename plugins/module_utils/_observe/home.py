@@ -87,6 +87,11 @@ def is_managed(home: Home, path: str) -> bool:
     return os.path.commonpath([store, os.path.realpath(path)]) == store
 
 
+def is_indexed(home: Home, directory: str) -> bool:
+    """Return whether the artifacts of a directory belong into the index that this collection keeps."""
+    return home.generation == G1 and directory == home.managed_dir
+
+
 def require_writable(home: Home, path: str) -> None:
     """Check that writing a G1 artifact at a path, or removing one, does not meddle with a later microsandbox.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .._core.digests import is_sha256
 from .._core.errors import FormatError, MicrosandboxError, RequestError, StateError, UnsupportedError, excerpt
+from .._core.unicode_text import is_unicode
 from .._disk.database import read_database
 from .._disk.regular_file import read_regular_file
 from .._formats.manifest_json import UPPER_FILE
@@ -57,7 +58,7 @@ def observe_sandbox(home: Home, name: str) -> Sandbox:
         FormatError: The configuration or the state of the disk is malformed.
         UnsupportedError: The configuration or the state of the disk is of an unknown kind.
     """
-    if not name or "/" in name or "\0" in name or name in (".", "..") or not _is_unicode(name):
+    if not name or "/" in name or "\0" in name or name in (".", "..") or not is_unicode(name):
         raise RequestError(f"the sandbox name {excerpt(name)} is not the name of a directory", sandbox=excerpt(name))
     row_id, status, config = _read_row(home, name)
     directory = os.path.join(home.sandboxes_dir, name)
@@ -109,10 +110,6 @@ def require_capturable(sandbox: Sandbox) -> CaptureSource:
     if sandbox.root_disk is not None:
         _require_only_layer(sandbox, sandbox.root_disk, upper)
     return CaptureSource(sandbox, upper.st_size, reference, manifest_digest)
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _read_row(home: Home, name: str) -> tuple[int, str, str]:

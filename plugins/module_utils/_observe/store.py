@@ -5,11 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .._core.errors import MicrosandboxError
+from .._core.digests import sha256_digest
+from .._core.errors import FormatError, MicrosandboxError
+from .._disk.regular_file import read_regular_file
 from .._disk.staging import STAGING_PREFIX, dead_staging_areas
+from .._formats.manifest_json import MANIFEST_FILE, MAX_MANIFEST_BYTES, parse_manifest
 from .artifact import Artifact, observe_artifact
 
 _UPSTREAM_STAGING_PREFIX = ".msb-snapshot-import-"
@@ -47,8 +52,12 @@ class Store:
     orphans: tuple[str, ...]
 
 
-def observe_store(directory: str) -> Store:
+def observe_store(directory: str, only: str | None = None) -> Store:
     """List the artifacts of a directory; a missing directory has none.
+
+    Args:
+        directory: The store.
+        only: Name of the one artifact that is wanted, or None for all.
 
     Raises:
         OSError: The directory cannot be read.
@@ -63,7 +72,7 @@ def observe_store(directory: str) -> Store:
         path = os.path.join(directory, name)
         if name.startswith(_UPSTREAM_STAGING_PREFIX):
             orphans.append(path)
-        if name.startswith("."):
+        if name.startswith(".") or only not in (None, name):
             continue
         try:
             artifacts.append(observe_artifact(path))
@@ -74,3 +83,65 @@ def observe_store(directory: str) -> Store:
     if any(name.startswith(STAGING_PREFIX) for name in names):
         orphans += [os.path.join(directory, name) for name in dead_staging_areas(directory)]
     return Store(directory, tuple(artifacts), tuple(invalid), tuple(orphans))
+
+
+def find_digest(directory: str, digest: str, hints: Iterable[str] = ()) -> Artifact | None:
+    """Return the artifact with a digest, or None.
+
+    Args:
+        directory: The store.
+        digest: Identity of the snapshot.
+        hints: Paths to try before any other, from index rows for example.
+    """
+    for path in hints:
+        found = _with_digest(path, digest)
+        if found is not None:
+            return found
+    rest = []
+    for path in _visible_directories(directory):
+        content = _raw_manifest(path)
+        if content is None or sha256_digest(content) != digest:
+            rest.append(path)
+            continue
+        found = _with_digest(path, digest)
+        if found is not None:
+            return found
+    # A manifest that is not stored in its canonical spelling hides its digest until it is parsed.
+    return next((found for path in rest for found in [_with_digest(path, digest)] if found is not None), None)
+
+
+def find_children(directory: str, digest: str) -> tuple[str, ...]:
+    """Return the digests of a store's artifacts whose parent has a digest, sorted."""
+    wanted = digest.encode("utf-8")
+    children = set()
+    for path in _visible_directories(directory):
+        content = _raw_manifest(path)
+        if content is None or (wanted not in content and b"\\u" not in content):
+            continue
+        with contextlib.suppress(MicrosandboxError):
+            descriptor = parse_manifest(content)
+            if descriptor.parent == digest:
+                children.add(descriptor.digest)
+    return tuple(sorted(children))
+
+
+def _with_digest(path: str, digest: str) -> Artifact | None:
+    with contextlib.suppress(MicrosandboxError, PermissionError):
+        artifact = observe_artifact(path)
+        if artifact.descriptor.digest == digest:
+            return artifact
+    return None
+
+
+def _visible_directories(directory: str) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entry.path for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _raw_manifest(path: str) -> bytes | None:
+    with contextlib.suppress(FormatError, OSError):
+        return read_regular_file(os.path.join(path, MANIFEST_FILE), MAX_MANIFEST_BYTES)
+    return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .._core.errors import IntegrityError, StateError, excerpt
 from .._formats.archive_contents import ArchiveContents
@@ -89,6 +90,14 @@ class PromoteSnapshot:
         return f"install snapshot {self.digest} as {self.name} in {self.directory}{instead}"
 
 
+class ImportName(NamedTuple):
+    """A snapshot of an archive, by its directory there, and the name that it gets in the store."""
+
+    prefix: str
+    digest: str
+    name: str
+
+
 def resolve_layout(layout: str, compression: str) -> str:
     """Return the layout that ``auto`` stands for.
 
@@ -141,7 +150,7 @@ def plan_export(
 def plan_import(
     wanted: WantedImport,
     archive: Archive,
-    suggested_name: str | None,
+    names: Sequence[ImportName],
     installed: Mapping[str, Artifact],
     targets: Mapping[str, Target],
 ) -> Plan:
@@ -150,9 +159,9 @@ def plan_import(
     Args:
         wanted: What the task asks for.
         archive: The archive.
-        suggested_name: Name that its table of contents suggests for the head.
+        names: What ``import_names`` gives.
         installed: Artifacts of the store by digest.
-        targets: What stands at each name that ``import_names`` gives.
+        targets: What stands at each of the names.
 
     Raises:
         IntegrityError: The head is another one than wanted.
@@ -163,7 +172,7 @@ def plan_import(
     steps: list[PromoteSnapshot] = []
     before: dict[str, str | None] = {}
     after: dict[str, str | None] = {}
-    for prefix, digest, name in import_names(wanted, archive, suggested_name):
+    for prefix, digest, name in names:
         artifact = installed.get(digest)
         if artifact is not None:
             if digest == head and wanted.name is not None:
@@ -188,10 +197,13 @@ def plan_import(
     return Plan(tuple(steps), before, after)
 
 
-def import_names(
-    wanted: WantedImport, archive: Archive, suggested_name: str | None
-) -> tuple[tuple[str, str, str], ...]:
-    """Return (prefix, digest, name in the store) of every snapshot of an archive, ancestors before descendants.
+def import_names(wanted: WantedImport, archive: Archive, suggested_name: str | None) -> tuple[ImportName, ...]:
+    """Return the names that an archive's snapshots get, ancestors before descendants.
+
+    Args:
+        wanted: The import; its name is for the head.
+        archive: The archive.
+        suggested_name: Name that its table of contents suggests for the head.
 
     Raises:
         RequestError: A name is none that a store takes.
@@ -201,7 +213,7 @@ def import_names(
         name = snapshot.prefix
         if snapshot is archive.head:
             name = wanted.name or suggested_name or name
-        named.append((snapshot.prefix, snapshot.descriptor.digest, require_snapshot_name(name)))
+        named.append(ImportName(snapshot.prefix, snapshot.descriptor.digest, require_snapshot_name(name)))
     return tuple(named)
 
 

@@ -28,6 +28,17 @@ class UpsertIndexRow:
 
 
 @dataclass(frozen=True)
+class IndexArtifact:
+    """Index an artifact that an earlier step of the plan makes, once its digest is known."""
+
+    path: str
+
+    def __str__(self) -> str:
+        """Return the step as a sentence."""
+        return f"index {self.path}"
+
+
+@dataclass(frozen=True)
 class DeleteIndexRow:
     """Remove the row of a digest and a path."""
 
@@ -111,6 +122,20 @@ def plan_index_upserts(
         claims.take(row)
     winners = [row for row in reversed(wanted) if claims.take(row)]
     return tuple(UpsertIndexRow(row) for row in reversed(winners))
+
+
+def compare_index(index: Index, artifacts: Iterable[tuple[str, Descriptor]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the paths of artifacts without a row, and of those whose row says something else."""
+    rows_by_path = _by_path(index.rows)
+    missing, stale = [], []
+    for path, descriptor in artifacts:
+        found = rows_by_path.get(path, [])
+        row = row_from_artifact(path, descriptor, "")
+        if not found:
+            missing.append(path)
+        elif len(found) > 1 or not _agrees(found[0], row, index_text_from_rfc3339(descriptor.created_at)):
+            stale.append(path)
+    return tuple(missing), tuple(stale)
 
 
 def plan_reindex(

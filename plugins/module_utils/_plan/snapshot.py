@@ -157,7 +157,7 @@ def snapshot_state(path: str, descriptor: Descriptor) -> dict[str, Any]:
         "source_sandbox": descriptor.source_sandbox,
         "image": {"reference": descriptor.image_reference, "manifest_digest": descriptor.image_manifest_digest},
         "labels": dict(descriptor.labels),
-        "apparent_bytes": descriptor.upper_bytes,
+        "upper": {"apparent_bytes": descriptor.upper_bytes},
     }
 
 
@@ -175,7 +175,7 @@ def _wanted_state(wanted: WantedSnapshot, source: CaptureSource | MicrosandboxEr
         "source_sandbox": wanted.sandbox,
         "image": {"reference": source.image_reference, "manifest_digest": source.image_manifest_digest},
         "labels": dict(wanted.labels),
-        "apparent_bytes": source.upper_bytes,
+        "upper": {"apparent_bytes": source.upper_bytes},
     }
 
 

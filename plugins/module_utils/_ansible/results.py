@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shape in which modules return what the library found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from .._disk import zstd
+from .._disk.place import observe_place
+from .._formats.descriptor import Descriptor
+from .._observe.archive import Archive, ArchivedSnapshot
+from .._observe.artifact import Artifact
+from .._observe.home import Home
+from .._observe.index import observe_last_migration
+from .._observe.integrity import IntegrityState, recorded_state
+from .._observe.store import InvalidArtifact
+
+
+def snapshot_result(
+    artifact: Artifact, home: Home, children: Iterable[str], integrity: IntegrityState | None = None
+) -> dict[str, Any]:
+    """Return a snapshot on disk as a result.
+
+    Args:
+        artifact: The snapshot.
+        home: Whose image cache to look into.
+        children: Digests of the snapshots that descend from it.
+        integrity: What a verification found; without one, what is recorded.
+    """
+    descriptor = artifact.descriptor
+    result = {"name": artifact.name, "path": artifact.path, **descriptor_result(descriptor)}
+    result["children"] = sorted(children)
+    result["image"]["cached"] = _is_cached(home, descriptor.image_manifest_digest)
+    result["upper"]["allocated_bytes"] = artifact.allocated_bytes
+    result["upper"]["integrity"] = integrity_result(descriptor, integrity or recorded_state(descriptor))
+    return result
+
+
+def descriptor_result(descriptor: Descriptor) -> dict[str, Any]:
+    """Return what a descriptor says as a result."""
+    return {
+        "digest": descriptor.digest,
+        "generation": descriptor.generation,
+        "format": descriptor.format,
+        "fstype": descriptor.fstype,
+        "image": {"reference": descriptor.image_reference, "manifest_digest": descriptor.image_manifest_digest},
+        "parent": descriptor.parent,
+        "created_at": descriptor.created_at,
+        "labels": dict(descriptor.labels),
+        "source_sandbox": descriptor.source_sandbox,
+        "upper": {
+            "file": descriptor.upper_file,
+            "apparent_bytes": descriptor.upper_bytes,
+            "integrity": integrity_result(descriptor, recorded_state(descriptor)),
+        },
+    }
+
+
+def integrity_result(descriptor: Descriptor, state: IntegrityState) -> dict[str, Any]:
+    """Return what is known of an upper's content as a result."""
+    recorded = descriptor.integrity
+    return {
+        "state": state.state,
+        "algorithm": None if recorded is None else recorded.algorithm,
+        "digest": None if recorded is None else recorded.digest,
+        "definition": state.definition,
+        "computed": state.computed,
+    }
+
+
+def invalid_result(invalid: InvalidArtifact) -> dict[str, str]:
+    """Return a damaged artifact as a result."""
+    return {"path": invalid.path, "code": invalid.code, "reason": invalid.reason}
+
+
+def archived_result(snapshot: ArchivedSnapshot) -> dict[str, Any]:
+    """Return a snapshot in an archive as a result."""
+    result = {"name": snapshot.prefix, **descriptor_result(snapshot.descriptor)}
+    result["upper"]["integrity"] = integrity_result(snapshot.descriptor, snapshot.integrity)
+    return result
+
+
+def archive_result(archive: Archive) -> dict[str, Any]:
+    """Return an archive as a result."""
+    return {
+        "path": archive.path,
+        "size": archive.size_bytes,
+        "sha256": archive.sha256,
+        "compression": archive.compression,
+        "layout": archive.head.layout,
+        "head": archive.head.descriptor.digest,
+        "members": list(archive.members),
+    }
+
+
+def home_result(home: Home) -> dict[str, Any]:
+    """Return a home and what its host can do as a result."""
+    place = observe_place(home.snapshots_dir)
+    return {
+        "path": home.path,
+        "exists": home.exists,
+        "generation": home.generation,
+        "last_migration": observe_last_migration(home.database),
+        "snapshots_dir": home.snapshots_dir,
+        "filesystem": place.filesystem,
+        "free_bytes": place.free_bytes,
+        "supports_reflink": place.supports_reflink,
+        "supports_holes": place.supports_holes,
+        "zstd": zstd.backend(),
+    }
+
+
+def _is_cached(home: Home, image_manifest_digest: str) -> bool:
+    # The merged metadata of an image is named after its manifest, and made last of all that a boot needs.
+    name = image_manifest_digest.replace(":", "_").replace("/", "_") + ".erofs"
+    return os.path.isfile(os.path.join(home.cache_dir, "fsmeta", name))

@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the file system at a directory can do."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+_WITH_REFLINK = frozenset({"btrfs", "bcachefs", "ocfs2"})
+_WITHOUT_REFLINK = frozenset({"ext2", "ext3", "ext4", "tmpfs", "vfat", "exfat", "msdos", "f2fs"})
+_WITH_HOLES = frozenset({"btrfs", "bcachefs", "ext2", "ext3", "ext4", "f2fs", "tmpfs", "xfs", "zfs", "overlay"})
+_WITHOUT_HOLES = frozenset({"vfat", "exfat", "msdos"})
+
+
+class Place(NamedTuple):
+    """A directory's file system.
+
+    Attributes:
+        filesystem: Its type, or None when the kernel does not say.
+        free_bytes: Space that an unprivileged user can still fill.
+        supports_reflink: Whether its files can share blocks; None when the type does not tell.
+        supports_holes: Whether its files can have holes; None when the type does not tell.
+    """
+
+    filesystem: str | None
+    free_bytes: int
+    supports_reflink: bool | None
+    supports_holes: bool | None
+
+
+def observe_place(path: str) -> Place:
+    """Look at the file system of a directory, or of its nearest parent that exists.
+
+    Raises:
+        OSError: The directory cannot be looked at.
+    """
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    space = os.statvfs(path)
+    kind = _filesystem(os.path.realpath(path))
+    return Place(
+        filesystem=kind,
+        free_bytes=space.f_bavail * space.f_frsize,
+        supports_reflink=_tell(kind, _WITH_REFLINK, _WITHOUT_REFLINK),
+        supports_holes=_tell(kind, _WITH_HOLES, _WITHOUT_HOLES),
+    )
+
+
+def _tell(kind: str | None, yes: frozenset[str], no: frozenset[str]) -> bool | None:
+    return True if kind in yes else False if kind in no else None
+
+
+def _filesystem(path: str) -> str | None:
+    """Return the type of the file system that is mounted nearest above a path; of several there, the last one."""
+    best, kind = "", None
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+            for line in lines:
+                fields = line.split()
+                point = _ESCAPED.sub(lambda match: chr(int(match.group(1), 8)), fields[4])
+                if len(point) >= len(best) and os.path.commonpath([point, path]) == point:
+                    best, kind = point, fields[fields.index("-") + 1]
+    except OSError:
+        return None
+    return kind

@@ -1,0 +1,594 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: snapshot_info
+short_description: List, inspect and verify snapshots
+version_added: 0.1.0
+description:
+  - Reads the snapshots of a home or of another directory, and says of each what it is, what it costs on the disk and,
+    if asked, whether its content is what was recorded.
+  - Looks into an archive file without installing it.
+  - Changes nothing, not even what microsandbox's own listing changes.
+author:
+  - sandboxops contributors (@sandboxops)
+extends_documentation_fragment:
+  - sandboxops.microsandbox.attributes
+  - sandboxops.microsandbox.attributes.info
+  - sandboxops.microsandbox.home
+options:
+  name:
+    description:
+      - Only the snapshot with this name.
+    type: str
+  path:
+    description:
+      - Only the snapshot in this directory.
+    type: path
+  digest:
+    description:
+      - Only the snapshot with this digest.
+    type: str
+  dir:
+    description:
+      - Look into this directory instead of O(snapshots_dir).
+    type: path
+  archive:
+    description:
+      - Inspect this archive file instead of a directory.
+      - The whole file is read and judged by the same rules as an import.
+    type: path
+  labels:
+    description:
+      - Only snapshots that have all of these labels with these values.
+    type: dict
+    default: {}
+  image:
+    description:
+      - Only snapshots that pin this image, by the recorded reference or by the manifest's digest.
+    type: str
+  source_sandbox:
+    description:
+      - Only snapshots that were captured from the sandbox of this name.
+    type: str
+  verify:
+    description:
+      - Compute the recorded integrity of every selected snapshot anew.
+      - It covers the apparent size. About half a second for each GiB, whatever the layer holds.
+      - A snapshot without recorded integrity stays V(not_recorded), it is never V(verified).
+    type: bool
+    default: false
+  strict:
+    description:
+      - Fail when a directory among the snapshots is none, or when the content of a verified one differs.
+      - Without it, such are reported in RV(invalid) and RV(snapshots[].upper.integrity.state).
+    type: bool
+    default: false
+seealso:
+  - module: sandboxops.microsandbox.snapshot
+  - module: sandboxops.microsandbox.snapshot_archive
+  - module: sandboxops.microsandbox.snapshot_index
+"""
+
+EXAMPLES = r"""
+- name: List the snapshots of the home
+  sandboxops.microsandbox.snapshot_info:
+  register: found
+
+- name: Verify one snapshot and fail unless its content is intact
+  sandboxops.microsandbox.snapshot_info:
+    name: golden
+    verify: true
+    strict: true
+
+- name: Find the snapshots of a team
+  sandboxops.microsandbox.snapshot_info:
+    labels:
+      team: ml
+
+- name: Look into an archive before it is installed
+  sandboxops.microsandbox.snapshot_info:
+    archive: /srv/golden.tar.zst
+"""
+
+RETURN = r"""
+snapshots:
+  description:
+    - The selected snapshots, sorted by name; of an archive, in the order in which it holds them.
+    - Snapshots in an archive have no C(path), C(children) and C(allocated_bytes), and C(name) is their directory there.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      returned: always
+      sample: golden
+    path:
+      description: Its directory.
+      type: str
+      returned: always
+      sample: /home/op/.microsandbox/snapshots/golden
+    digest:
+      description: Its identity, the SHA-256 digest of its descriptor's canonical bytes.
+      type: str
+      returned: always
+      sample: sha256:f9e56caa42d0da3300e8c96d79b5bc350d795899a8977376ab31c020373816ab
+    generation:
+      description: Generation of its format on disk.
+      type: str
+      returned: always
+      sample: G1
+    format:
+      description: Format of the layer's file.
+      type: str
+      returned: always
+      sample: raw
+    fstype:
+      description: File system inside the layer.
+      type: str
+      returned: always
+      sample: ext4
+    image:
+      description: The OCI image that it pins.
+      type: dict
+      returned: always
+      contains:
+        reference:
+          description: Its reference.
+          type: str
+          returned: always
+          sample: docker.io/library/python:3.12
+        manifest_digest:
+          description: Digest of its manifest.
+          type: str
+          returned: always
+          sample: sha256:9dfddbfb28e8b57d786c7c5b76ef918eb19f2bcf632a3bf8e58fdadfc407f714
+        cached:
+          description: Whether its merged metadata lies in the home's image cache.
+          type: bool
+          returned: always
+          sample: true
+    parent:
+      description: Digest of the snapshot that it descends from.
+      type: str
+      returned: always
+      sample: null
+    children:
+      description: Digests of the snapshots beside it that descend from it.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    created_at:
+      description: Time of capture.
+      type: str
+      returned: always
+      sample: "2026-11-20T09:59:05.443987710+00:00"
+    labels:
+      description: Its labels.
+      type: dict
+      returned: always
+      sample: {team: ml}
+    source_sandbox:
+      description: Name of the sandbox that was captured.
+      type: str
+      returned: always
+      sample: builder
+    upper:
+      description: The writable layer.
+      type: dict
+      returned: always
+      contains:
+        file:
+          description: Name of its file in the snapshot's directory.
+          type: str
+          returned: always
+          sample: upper.ext4
+        apparent_bytes:
+          description: Its size with holes.
+          type: int
+          returned: always
+          sample: 4294967296
+        allocated_bytes:
+          description: Its size on disk.
+          type: int
+          returned: always
+          sample: 1482752
+        integrity:
+          description: What is known of its content.
+          type: dict
+          returned: always
+          contains:
+            state:
+              description:
+                - V(recorded), V(not_recorded), or V(unsupported) for an algorithm that cannot be verified.
+                - After a verification also V(verified) or V(mismatch).
+              type: str
+              returned: always
+              sample: recorded
+            algorithm:
+              description: The recorded algorithm.
+              type: str
+              returned: always
+              sample: msb-sparse-sha256-v1
+            digest:
+              description: The recorded digest.
+              type: str
+              returned: always
+              sample: sha256:1f88a83e2c24afc1b58ad1a5f0f92592ab51369d4fcd9e955e1723025e872e66
+            definition:
+              description: Which definition of the algorithm a verification found to hold.
+              type: str
+              returned: always
+              sample: null
+            computed:
+              description: The digest that a verification found instead of the recorded one.
+              type: str
+              returned: always
+              sample: null
+invalid:
+  description: Directories among the snapshots that this collection cannot use, each with the reason.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The directory.
+      type: str
+      returned: always
+      sample: /home/op/.microsandbox/snapshots/broken
+    code:
+      description: What kind of error it is, as in RV(error.code).
+      type: str
+      returned: always
+      sample: integrity
+    reason:
+      description: What is wrong.
+      type: str
+      returned: always
+      sample: /home/op/.microsandbox/snapshots/broken/upper.ext4 is missing, manifest.json describes it
+orphans:
+  description: Paths of staging areas that dead runs left. The next changing task in that directory clears ours away.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+index:
+  description: How the home's index compares with the snapshots. Only for the home's own O(snapshots_dir).
+  returned: when the home has an index
+  type: dict
+  contains:
+    schema:
+      description: Generation of the table.
+      type: str
+      returned: always
+      sample: G1
+    rows:
+      description: Number of rows.
+      type: int
+      returned: always
+      sample: 2
+    missing_artifacts:
+      description: Paths of rows whose snapshot is gone.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    missing_rows:
+      description: Paths of snapshots without a row.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    stale_rows:
+      description: Paths of rows that say something else than the snapshot there.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+home:
+  description: Facts about the home and its host.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: The home.
+      type: str
+      returned: always
+      sample: /home/op/.microsandbox
+    exists:
+      description: Whether it is there.
+      type: bool
+      returned: always
+      sample: true
+    generation:
+      description: V(G1), V(G2), V(G3) or V(unknown), the latest that its database or its store shows.
+      type: str
+      returned: always
+      sample: G1
+    snapshots_dir:
+      description: The directory of its snapshots.
+      type: str
+      returned: always
+      sample: /home/op/.microsandbox/snapshots
+    last_migration:
+      description:
+        - Name of the last migration that microsandbox applied to the home's database, which tells its version.
+        - Null when there is no database.
+      type: str
+      returned: always
+      sample: m20260621_000002_create_maintenance_lease
+    supports_holes:
+      description: Whether files there can have holes. Null when the type of the file system does not tell.
+      type: bool
+      returned: always
+      sample: true
+    free_bytes:
+      description: Space that an unprivileged user can still fill there.
+      type: int
+      returned: always
+      sample: 85899345920
+    supports_reflink:
+      description: Whether files there can share blocks. Null when the type of the file system does not tell.
+      type: bool
+      returned: always
+      sample: false
+    filesystem:
+      description: Type of the file system there.
+      type: str
+      returned: always
+      sample: ext4
+    zstd:
+      description: The zstd library in use, or null when the host has none.
+      type: str
+      returned: always
+      sample: zstandard 0.25.0
+archive:
+  description: The archive.
+  returned: when O(archive) is given
+  type: dict
+  contains:
+    path:
+      description: The file.
+      type: str
+      returned: always
+      sample: /srv/golden.tar.zst
+    size:
+      description: Its size in bytes.
+      type: int
+      returned: always
+      sample: 201344
+    sha256:
+      description: Its digest, fit for a C(checksum) option.
+      type: str
+      returned: always
+      sample: sha256:1f88a83e2c24afc1b58ad1a5f0f92592ab51369d4fcd9e955e1723025e872e66
+    compression:
+      description: V(zstd) or V(none).
+      type: str
+      returned: always
+      sample: zstd
+    layout:
+      description: How the head's layer is stored, V(dense) or V(sparse).
+      type: str
+      returned: always
+      sample: dense
+    head:
+      description: Digest of the snapshot in it that is nobody's parent.
+      type: str
+      returned: always
+      sample: sha256:f9e56caa42d0da3300e8c96d79b5bc350d795899a8977376ab31c020373816ab
+    members:
+      description: Names of the files in it.
+      type: list
+      elements: str
+      returned: always
+      sample: [sha256-f9e56caa42d0da33/manifest.json, sha256-f9e56caa42d0da33/upper.ext4]
+bytes:
+  description: What the task moved.
+  returned: success
+  type: dict
+  contains:
+    read:
+      description: Bytes read from files.
+      type: int
+      returned: always
+      sample: 1482752
+    written:
+      description: Bytes written to files.
+      type: int
+      returned: always
+      sample: 1482752
+    holes_skipped:
+      description: Bytes of zeros that were neither read nor written.
+      type: int
+      returned: always
+      sample: 4293484544
+elapsed:
+  description: Seconds for each phase of the task.
+  returned: always
+  type: dict
+  sample: {"observe": 0.004, "apply": 2.1, "total": 2.2}
+error:
+  description: What went wrong, for playbooks to branch on.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description: One of V(request), V(state), V(format), V(integrity), V(unsupported) and V(os).
+      type: str
+      returned: always
+      sample: state
+    facts:
+      description: The values behind the message.
+      type: dict
+      returned: always
+      sample: {"sandbox": "builder", "status": "Running"}
+"""
+
+import os
+from typing import Any
+
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import HOME_OPTIONS
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import Outcome, Task, run_module
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import (
+    archive_result,
+    archived_result,
+    home_result,
+    invalid_result,
+    snapshot_result,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import require_sha256
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.descriptor import Descriptor
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.snapshot_names import (
+    require_snapshot_name,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import Home
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import Index, observe_index
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import (
+    MISMATCH,
+    IntegrityState,
+    verify_artifact,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.store import (
+    InvalidArtifact,
+    Store,
+    find_children,
+    observe_store,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.index import compare_index
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.plan import Plan
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **HOME_OPTIONS,
+    "name": {"type": "str"},
+    "path": {"type": "path"},
+    "digest": {"type": "str"},
+    "dir": {"type": "path"},
+    "archive": {"type": "path"},
+    "labels": {"type": "dict", "default": {}},
+    "image": {"type": "str"},
+    "source_sandbox": {"type": "str"},
+    "verify": {"type": "bool", "default": False},
+    "strict": {"type": "bool", "default": False},
+}
+
+
+def work(task: Task) -> Outcome:
+    """Carry out the task."""
+    home = task.observe_home()
+    results = _inspect_directory(task, home) if task.params["archive"] is None else _inspect_archive(task)
+    return Outcome(Plan(()), {**results, "home": home_result(home)})
+
+
+def _inspect_archive(task: Task) -> dict[str, Any]:
+    path = task.absolute_path("archive")
+    with task.phase("observe"):
+        archive = observe_archive(path, ArchiveLimits(), task.params["verify"], task.traffic)
+    selected = [snapshot for snapshot in archive.snapshots if _is_selected(task, snapshot.descriptor)]
+    return {
+        "snapshots": [archived_result(snapshot) for snapshot in selected],
+        "invalid": [],
+        "orphans": [],
+        "archive": archive_result(archive),
+    }
+
+
+def _inspect_directory(task: Task, home: Home) -> dict[str, Any]:
+    directory, name = _place(task, home)
+    with task.phase("observe"):
+        store = observe_store(directory, name)
+    children: dict[str, list[str]] = {}
+    for artifact in store.artifacts:
+        if artifact.descriptor.parent is not None:
+            children.setdefault(artifact.descriptor.parent, []).append(artifact.descriptor.digest)
+        if name is not None:
+            children[artifact.descriptor.digest] = list(find_children(directory, artifact.descriptor.digest))
+    selected = [artifact for artifact in store.artifacts if _is_selected(task, artifact.descriptor)]
+    with task.phase("verify"):
+        states = {
+            artifact.path: verify_artifact(artifact, task.traffic) for artifact in selected if task.params["verify"]
+        }
+    if task.params["strict"]:
+        _require_sound(store.invalid, states)
+    results: dict[str, Any] = {
+        "snapshots": [
+            snapshot_result(artifact, home, children.get(artifact.descriptor.digest, ()), states.get(artifact.path))
+            for artifact in selected
+        ],
+        "invalid": [invalid_result(invalid) for invalid in store.invalid],
+        "orphans": list(store.orphans),
+    }
+    if directory == home.managed_dir and name is None:
+        index = observe_index(home.database)
+        if index.columns:
+            results["index"] = _compare(index, store)
+    return results
+
+
+def _place(task: Task, home: Home) -> tuple[str, str | None]:
+    """Return the directory to look into, and the name of the one snapshot that is wanted of it."""
+    params = task.params
+    if params["path"] is not None:
+        return os.path.split(task.absolute_path("path"))
+    directory = home.snapshots_dir if params["dir"] is None else task.absolute_path("dir")
+    return directory, None if params["name"] is None else require_snapshot_name(params["name"])
+
+
+def _is_selected(task: Task, descriptor: Descriptor) -> bool:
+    params = task.params
+    if params["digest"] is not None and descriptor.digest != require_sha256(params["digest"], "digest"):
+        return False
+    if params["image"] not in (None, descriptor.image_reference, descriptor.image_manifest_digest):
+        return False
+    if params["source_sandbox"] not in (None, descriptor.source_sandbox):
+        return False
+    labels = dict(descriptor.labels)
+    return all(labels.get(key) == value for key, value in params["labels"].items())
+
+
+def _require_sound(invalid: tuple[InvalidArtifact, ...], states: dict[str, IntegrityState]) -> None:
+    """Check that nothing is damaged.
+
+    Raises:
+        IntegrityError: Something is, and all of it is named.
+    """
+    damaged = [entry.reason for entry in invalid]
+    damaged += [f"the content of {path} is not what was recorded" for path, s in states.items() if s.state == MISMATCH]
+    if damaged:
+        raise IntegrityError("; ".join(damaged), damaged=damaged)
+
+
+def _compare(index: Index, store: Store) -> dict[str, Any]:
+    gone = [row.artifact_path for row in index.rows if not os.path.isdir(row.artifact_path)]
+    found = [(artifact.path, artifact.descriptor) for artifact in store.artifacts]
+    missing_rows, stale_rows = compare_index(index, found)
+    return {
+        "schema": index.schema,
+        "rows": len(index.rows),
+        "missing_artifacts": sorted(gone),
+        "missing_rows": list(missing_rows),
+        "stale_rows": list(stale_rows),
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(
+        ARGUMENT_SPEC,
+        work,
+        mutually_exclusive=[("name", "path", "archive"), ("path", "dir", "archive")],
+    )
+
+
+if __name__ == "__main__":
+    main()
