@@ -177,20 +177,20 @@ while True:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return {row[0] for row in connection.execute("SELECT n FROM a UNION ALL SELECT n FROM b")}
 
-    seen = []
+    moments: set[int] = set()
     command = [sys.executable, "-c", script, str(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-            end = time.monotonic() + 2
-            while time.monotonic() < end:
-                seen.append(read_database(str(database), numbers))
+            start = time.monotonic()
+            while time.monotonic() < start + 2 or (len(moments) <= 5 and time.monotonic() < start + 60):
+                (moment,) = read_database(str(database), numbers)
+                moments.add(moment)
             assert process.poll() is None
         finally:
             process.kill()
-    assert all(len(found) == 1 for found in seen)
-    assert len({min(found) for found in seen}) > 5
+    assert len(moments) > 5
 
 
 def test_a_database_that_another_process_has_for_itself_is_called_locked(database: Path, list_tree: Listing) -> None:
