@@ -44,11 +44,13 @@ class BufferPool:
 
     def __init__(self, count: int = 8) -> None:
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
-        for dummy in range(count):
-            self._free.put(bytearray(BUFFER_BYTES))
+        self._unmade = count
 
     def take(self) -> bytearray:
         """Return a free buffer of ``BUFFER_BYTES``, and wait for one if there is none."""
+        if self._unmade and self._free.empty():
+            self._unmade -= 1
+            return bytearray(BUFFER_BYTES)
         return self._free.get()
 
     def give(self, buffer: bytearray) -> None:

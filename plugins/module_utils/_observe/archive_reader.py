@@ -35,6 +35,7 @@ from .._formats.tar_records import (
 _MAX_PAX_BYTES = 1 << 16
 _MAX_PADDING_BYTES = 1 << 20  # zeros after the end marker; tar programs fill up a block of records
 _MAX_TRAILER_BYTES = 4 << 20  # skippable frames after the archive
+_REST_BYTES = 1 << 16
 _ZERO_RECORD = bytes(RECORD_BYTES)
 _GIB = 1 << 30
 
@@ -243,11 +244,14 @@ class ArchiveReader:
 
     @staticmethod
     def _read_rest(stream: FrameReader | ByteSource, limit: int) -> bytes:
-        buffer = bytearray(limit + 1)
-        count = stream.read_into(memoryview(buffer))
-        if count > limit:
-            raise FormatError(f"archive holds more than {limit} bytes after its end marker", limit=limit)
-        return bytes(buffer[:count])
+        content = b""
+        piece = bytearray(_REST_BYTES)
+        while len(content) <= limit:
+            count = stream.read_into(memoryview(piece))
+            content += piece[:count]
+            if count < len(piece):
+                return content
+        raise FormatError(f"archive holds more than {limit} bytes after its end marker", limit=limit)
 
     def _read(self, count: int) -> bytes:
         content = bytearray(count)

@@ -16,11 +16,15 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.index import apply_index_steps
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.index import (
+    apply_index_steps,
+    keep_index,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError, UnsupportedError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.timestamps import ns_from_index_text
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.descriptor import Descriptor
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.manifest_json import parse_manifest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import observe_artifact
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import (
     INDEX_COLUMNS,
     IndexRow,
@@ -82,6 +86,24 @@ def test_a_lost_index_is_rebuilt_as_microsandbox_had_written_it(unpack_home: Unp
     assert without_time(rebuilt.rows) == without_time(original.rows)
     assert all(ns_from_index_text(row.indexed_at) is not None for row in rebuilt.rows)
     assert plan_reindex(rebuilt, artifacts, (), NOW) == ()
+
+
+def test_an_artifact_is_kept_in_the_index_once(unpack_home: Unpack, list_tree: Listing) -> None:
+    home = unpack_home("0.6.2")
+    database = home / "db/msb.db"
+    execute(database, "DELETE FROM snapshot_index WHERE name = 'second'")
+    artifact = observe_artifact(str(home / "snapshots/second"))
+    (step,) = keep_index(str(database), [artifact], NOW, 1)
+    assert step.row in observe_index(str(database)).rows
+    before = list_tree(home)
+    assert keep_index(str(database), [artifact], NOW, 1) == ()
+    assert list_tree(home) == before
+
+
+def test_where_there_is_no_index_none_is_made(unpack_home: Unpack, tmp_path: Path) -> None:
+    artifact = observe_artifact(str(unpack_home("0.6.2") / "snapshots/second"))
+    assert keep_index(str(tmp_path / "msb.db"), [artifact], NOW, 1) == ()
+    assert not tmp_path.joinpath("msb.db").exists()
 
 
 @pytest.mark.parametrize("version", ["0.4.4", "0.6.2"])

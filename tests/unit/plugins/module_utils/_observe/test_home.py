@@ -19,6 +19,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import (
     Home,
+    is_indexed,
     is_managed,
     observe_home,
     require_writable,
@@ -169,6 +170,14 @@ def test_in_a_later_home_only_the_managed_store_is_left_alone(unpack_home: Unpac
 def test_in_a_home_of_g1_the_managed_store_is_writable(unpack_home: Unpack) -> None:
     home = observe_home(str(unpack_home("0.6.2")), None, None, {})
     require_writable(home, f"{home.managed_dir}/new")
+
+
+def test_only_the_managed_store_of_a_g1_home_is_indexed(unpack_home: Unpack) -> None:
+    home = observe_home(str(unpack_home("0.6.2")), None, None, {})
+    assert is_indexed(home, home.managed_dir)
+    assert not is_indexed(home, f"{home.managed_dir}/below")
+    later = observe_home(str(unpack_home("0.7.11")), None, None, {})
+    assert not is_indexed(later, later.managed_dir)
 
 
 def test_a_damaged_database_makes_the_generation_unknown(tmp_path: Path) -> None:

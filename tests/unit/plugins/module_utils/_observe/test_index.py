@@ -16,8 +16,11 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import (
     INDEX_COLUMNS,
     Index,
+    IndexRow,
+    observe_gone,
     observe_index,
     observe_index_schema,
+    observe_last_migration,
 )
 
 HOMES = Path(__file__).parents[3] / "data/homes"
@@ -113,3 +116,34 @@ def test_a_file_that_is_no_database_is_a_format_error(tmp_path: Path) -> None:
     path.write_bytes(b"x" * 5000)
     with pytest.raises(FormatError, match="is no sound SQLite database"):
         observe_index(str(path))
+
+
+def row(path: str) -> IndexRow:
+    return IndexRow("sha256:a", "a", None, "tiny:1", "sha256:b", "raw", "ext4", path, 1, "", "", 0)
+
+
+def test_what_is_gone_is_no_directory_and_has_an_absolute_path(tmp_path: Path) -> None:
+    tmp_path.joinpath("there").mkdir()
+    tmp_path.joinpath("file").touch()
+    tmp_path.joinpath("link").symlink_to("there")
+    paths = ["there", "link", "gone", "file", "file/below", "nul\0"]
+    rows = (*(row(f"{tmp_path}/{path}") for path in paths), row("relative"))
+    index = Index("db", "G1", rows, INDEX_COLUMNS)
+    assert observe_gone(index) == tuple(sorted(f"{tmp_path}/{path}" for path in paths[2:]))
+
+
+def test_a_loop_of_symlinks_may_be_there(tmp_path: Path) -> None:
+    tmp_path.joinpath("loop").symlink_to("loop")
+    assert observe_gone(Index("db", "G1", (row(f"{tmp_path}/loop"),), INDEX_COLUMNS)) == ()
+
+
+@pytest.mark.parametrize("version", ["0.4.4", "0.6.2", "0.7.11"])
+def test_the_last_migration_of_a_real_database_is_read(unpack_home: Unpack, version: str) -> None:
+    expected = json.loads((HOMES / f"home-{version}.expected.json").read_text("utf-8"))["last_migration"]
+    assert observe_last_migration(str(unpack_home(version) / "db/msb.db")) == expected
+
+
+def test_a_database_without_migrations_has_no_last_one(tmp_path: Path) -> None:
+    assert observe_last_migration(str(tmp_path / "none.db")) is None
+    assert observe_last_migration(alter(tmp_path / "msb.db", "CREATE TABLE other (x)")) is None
+    assert observe_last_migration(alter(tmp_path / "msb.db", "CREATE TABLE seaql_migrations (version)")) is None

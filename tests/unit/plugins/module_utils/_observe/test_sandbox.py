@@ -22,6 +22,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import Home, observe_home
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.sandbox import (
+    CaptureSource,
     observe_sandbox,
     require_capturable,
 )
@@ -198,6 +199,13 @@ def test_an_upper_that_is_no_file_is_refused(home: Home, upper: str | None, mess
     add_sandbox(home, upper=upper)
     with pytest.raises(StateError, match=message):
         capture(home)
+
+
+def test_a_capturable_sandbox_is_a_source_of_its_size_and_image(home: Home) -> None:
+    add_sandbox(home)
+    sandbox = observe_sandbox(home, "base")
+    source = require_capturable(sandbox)
+    assert source == CaptureSource(sandbox, 65536, "localhost/tiny:1", str(VALID_CONFIG["manifest_digest"]))
 
 
 def test_a_missing_directory_is_a_missing_upper(home: Home) -> None:

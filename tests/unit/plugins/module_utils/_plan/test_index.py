@@ -19,9 +19,11 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.i
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.index import (
     DeleteIndexRow,
+    IndexArtifact,
     IndexStep,
     RecountChildren,
     UpsertIndexRow,
+    compare_index,
     plan_index_upserts,
     plan_reindex,
     row_from_artifact,
@@ -202,6 +204,26 @@ def test_steps_are_sentences() -> None:
         "drop the index row of /s/b",
         "recount the children in the index",
     ]
+    assert str(IndexArtifact("/s/new")) == "index /s/new"
+
+
+def test_an_index_is_compared_with_artifacts() -> None:
+    artifacts: Artifacts = [
+        ("/s/sound", descriptor()),
+        ("/s/new", descriptor("sha256:b")),
+        ("/s/stale", descriptor("sha256:c")),
+        ("/s/twice", descriptor("sha256:d")),
+        ("/s/undated", descriptor("sha256:e", created_at="yesterday")),
+    ]
+    rows = [
+        row("/s/sound"),
+        row("/s/stale", "sha256:old"),
+        row("/s/twice", "sha256:d"),
+        row("/s/twice", "sha256:older"),
+        row("/s/undated", "sha256:e"),
+        row("/s/gone", "sha256:f"),
+    ]
+    assert compare_index(index_of(*rows), artifacts) == (("/s/new",), ("/s/stale", "/s/twice"))
 
 
 digests = st.sampled_from(["sha256:a", "sha256:b", "sha256:c", "sha256:d"])
