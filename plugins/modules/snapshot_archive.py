@@ -657,7 +657,8 @@ def make_import_plan(task: Task, home: Home, wanted: WantedImport, archive: Arch
 def _predict_import(path: str, wanted: WantedImport, task: Task) -> Outcome:
     task.warnings.append(f"there is no archive at {path} yet; without one this task fails outside check mode")
     what = wanted.name or wanted.digest or "the snapshots"
-    plan = Plan((f"install {what} from {path} in {wanted.directory}",), {}, {"path": path, "head": wanted.digest})
+    after = {wanted.name or "head": wanted.digest or f"the head of {path}"}
+    plan = Plan((f"install {what} from {path} in {wanted.directory}",), {}, after)
     archive = {"path": path} if wanted.digest is None else {"path": path, "head": wanted.digest}
     return Outcome(plan, {"archive": archive, "snapshots": []})
 
