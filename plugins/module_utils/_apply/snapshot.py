@@ -53,6 +53,8 @@ def apply_capture(step: Capture, wanted: WantedSnapshot, home: Home, now_ns: int
             with _lifecycle_lock(home, step.sandbox):
                 source = require_capturable(observe_sandbox(home, step.sandbox))
                 method, integrity = _copy_upper(area, artifact_fd, source, wanted.integrity, traffic)
+                # microsandbox before 0.6.9 takes no lock when it starts a sandbox, it only says so.
+                require_capturable(observe_sandbox(home, step.sandbox))
             descriptor = new_manifest(
                 image_reference=source.image_reference,
                 image_manifest_digest=source.image_manifest_digest,
@@ -127,16 +129,8 @@ def _lifecycle_lock(home: Home, sandbox: str) -> Iterator[None]:
     path = os.path.join(directory, hashlib.sha256(sandbox.encode("utf-8")).hexdigest()[:32] + ".lock")
     made = make_directories(directory)
     try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = _open_lock_file(path)
         try:
-            fd = os.open(path, flags, 0o600)
-        except OSError as exc:
-            if exc.errno in (errno.ELOOP, errno.ENXIO):
-                raise StateError(f"{path} is no regular file, the lock of sandbox {sandbox} is one", path=path) from exc
-            raise
-        try:
-            if os.fstat(fd).st_size == 0:
-                adopt_owner(path, os.stat(directory))
             if not try_lock(fd):
                 raise StateError(
                     f"sandbox {sandbox} is alive or starting: a capture needs its lifecycle lock {path}, which is held",
@@ -149,3 +143,19 @@ def _lifecycle_lock(home: Home, sandbox: str) -> Iterator[None]:
     except BaseException:
         remove_empty(made)
         raise
+
+
+def _open_lock_file(path: str) -> int:
+    """Open a lock file, and make it when it is missing, for the home's owner to use as well."""
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        try:
+            return os.open(path, flags)
+        except OSError as exc:
+            if exc.errno in (errno.ELOOP, errno.ENXIO):
+                raise StateError(f"{path} is no regular file, a lifecycle lock is one", path=path) from exc
+            raise
+    adopt_owner(path, os.stat(os.path.dirname(path)))
+    return fd

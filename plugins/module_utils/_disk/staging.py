@@ -137,11 +137,14 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
 def dead_staging_areas(parent: str) -> list[str]:
     """Return the names of the staging areas in a directory whose process is gone, sorted.
 
+    Those of users other than this one and the directory's owner are none of ours.
+
     Raises:
         OSError: The directory cannot be read.
     """
     dead = []
     try:
+        owners = (os.geteuid(), os.stat(parent).st_uid)
         with os.scandir(parent) as entries:
             names = sorted(entry.name for entry in entries if entry.name.startswith(STAGING_PREFIX))
     except (FileNotFoundError, NotADirectoryError):
@@ -156,7 +159,7 @@ def dead_staging_areas(parent: str) -> list[str]:
                 continue
             raise
         try:
-            if try_lock(fd):
+            if os.fstat(fd).st_uid in owners and try_lock(fd):
                 dead.append(name)
         finally:
             os.close(fd)
