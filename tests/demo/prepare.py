@@ -22,7 +22,7 @@ def main() -> None:
     """Make the environments, then the sandbox ``base``."""
     ensure_environment("demo-environment", _HERE / "requirements.txt")
     msb = Msb0711(ensure_microsandbox("0.7.11"), Path(sys.argv[1]))
-    upper = msb.make_stopped_sandbox("base", root_disk="1G")
+    upper = msb.make_stopped_sandbox("base", root_disk="512M")
     size = upper.stat()
     sys.stdout.write(
         f"microsandbox 0.7.11 made the stopped sandbox base: an upper of {size.st_size} bytes"
