@@ -453,7 +453,11 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.s
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import Home
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import Index, observe_index
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import (
+    Index,
+    observe_gone,
+    observe_index,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import (
     MISMATCH,
     IntegrityState,
@@ -569,13 +573,12 @@ def _require_sound(invalid: tuple[InvalidArtifact, ...], states: dict[str, Integ
 
 
 def _compare(index: Index, store: Store) -> dict[str, Any]:
-    gone = [row.artifact_path for row in index.rows if not os.path.isdir(row.artifact_path)]
     found = [(artifact.path, artifact.descriptor) for artifact in store.artifacts]
     missing_rows, stale_rows = compare_index(index, found)
     return {
         "schema": index.schema,
         "rows": len(index.rows),
-        "missing_artifacts": sorted(gone),
+        "missing_artifacts": sorted(observe_gone(index)),
         "missing_rows": list(missing_rows),
         "stale_rows": list(stale_rows),
     }
