@@ -326,62 +326,16 @@ error:
       sample: {"sandbox": "builder", "status": "Running"}
 """
 
-import os
-from dataclasses import replace
 from typing import Any
 
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import HOME_OPTIONS
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import Outcome, Task, run_module
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import snapshot_result
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.index import apply_index_steps, keep_index
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.snapshot import (
-    apply_capture,
-    apply_removal,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import require_sha256
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
-    MicrosandboxError,
-    RequestError,
-    StateError,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.copying import CopyMethod
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.snapshot_names import (
-    portability_warning,
-    require_snapshot_name,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import observe_artifact
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import (
-    Home,
-    is_indexed,
-    require_writable,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import observe_index
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.sandbox import (
-    CaptureSource,
-    observe_sandbox,
-    require_capturable,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.store import (
-    find_children,
-    find_digest,
-    observe_store,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.target import Target, observe_target
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.upper import upper_differs
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.index import (
-    DeleteIndexRow,
-    IndexArtifact,
-    plan_index_upserts,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.plan import Plan
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import run_module
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.snapshot_capture import capture_snapshot
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.snapshot_removal import remove_snapshots
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.task import Outcome, Task
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.snapshot import (
     RECREATE_IF_CHANGED,
     RECREATE_NEVER,
-    Capture,
-    Remove,
-    WantedSnapshot,
-    plan_capture,
-    plan_removal,
 )
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -402,144 +356,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 def work(task: Task) -> Outcome:
     """Carry out the task."""
     home = task.observe_home()
-    return _present(task, home) if task.params["state"] == "present" else _absent(task, home)
-
-
-def _present(task: Task, home: Home) -> Outcome:
-    if task.params["digest"] is not None or task.params["digests"] is not None:
-        raise RequestError("digest and digests name a snapshot to remove, state is present")
-    wanted = _wanted(task, home)
-    require_writable(home, wanted.path)
-    with task.locked(os.path.dirname(wanted.path), create=True):
-        with task.phase("observe"):
-            plan = make_plan(task, home, wanted)
-        is_captured = any(isinstance(step, Capture) for step in plan.steps)
-        if task.check_mode and is_captured:
-            return Outcome(plan, {"snapshot": {"name": os.path.basename(wanted.path), **plan.after}})
-        method = None
-        if not task.check_mode:
-            with task.phase("apply"):
-                method = _apply(task, home, wanted, plan)
-        artifact = observe_artifact(wanted.path)
-        children = find_children(os.path.dirname(wanted.path), artifact.descriptor.digest)
-    result = snapshot_result(artifact, home, children)
-    if method is not None:
-        result["copy_method"] = method.value
-    return Outcome(plan, {"snapshot": result})
-
-
-def _wanted(task: Task, home: Home) -> WantedSnapshot:
-    params = task.params
-    if params["name"] is not None:
-        path = os.path.join(home.snapshots_dir, require_snapshot_name(params["name"]))
-        warning = portability_warning(params["name"])
-        if warning is not None:
-            task.warnings.append(warning)
-    else:
-        path = task.absolute_path("path")
-    labels = params["labels"]
-    for key, value in labels.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise RequestError(f"label {key} is {value!r}, expected a text; quote it", label=str(key))
-    return WantedSnapshot(
-        path=path,
-        sandbox=params["sandbox"],
-        labels=tuple(sorted(labels.items())),
-        integrity=params["integrity"],
-        recreate=params["recreate"],
-        force=params["force"],
-    )
-
-
-def make_plan(task: Task, home: Home, wanted: WantedSnapshot) -> Plan:
-    """Observe the snapshot and its source, and decide."""
-    target = observe_target(wanted.path)
-    source: CaptureSource | MicrosandboxError
-    try:
-        source = require_capturable(observe_sandbox(home, wanted.sandbox))
-    except MicrosandboxError as exc:
-        source = exc
-    differs = False
-    if wanted.recreate == RECREATE_IF_CHANGED and target.artifact is not None and isinstance(source, CaptureSource):
-        differs = upper_differs(source, target.artifact, task.traffic)
-    plan = plan_capture(wanted, target, source, differs)
-    if not is_indexed(home, os.path.dirname(wanted.path)):
-        return plan
-    index = observe_index(home.database)
-    if plan.steps:
-        return replace(plan, steps=(*plan.steps, IndexArtifact(wanted.path))) if index.columns else plan
-    if target.artifact is not None:
-        found = [(wanted.path, target.artifact.descriptor)]
-        return replace(plan, steps=plan_index_upserts(index, found, task.now_text))
-    return plan
-
-
-def _apply(task: Task, home: Home, wanted: WantedSnapshot, plan: Plan) -> CopyMethod | None:
-    method = None
-    for step in plan.steps:
-        if isinstance(step, Capture):
-            method = apply_capture(step, wanted, home, task.now_ns, task.traffic)
-        elif isinstance(step, IndexArtifact):
-            task.index_new(home, [observe_artifact(wanted.path)])
-        else:
-            keep_index(home.database, [observe_artifact(wanted.path)], task.now_text, task.patience)
-    return method
-
-
-def _absent(task: Task, home: Home) -> Outcome:
-    directory = os.path.dirname(task.absolute_path("path")) if task.params["path"] is not None else home.snapshots_dir
-    require_writable(home, directory)
-    with task.locked(directory):
-        with task.phase("observe"):
-            targets = _targets_to_clear(task, home, directory)
-            plan = _plan_absent(task, home, directory, targets)
-        if not task.check_mode:
-            with task.phase("apply"):
-                for step in plan.steps:
-                    if isinstance(step, Remove):
-                        apply_removal(step)
-                rows = [step for step in plan.steps if isinstance(step, DeleteIndexRow)]
-                apply_index_steps(home.database, rows, task.patience)
-    removed = [{"path": target.path, "digest": target.digest} for target in targets if not target.is_absent]
-    return Outcome(plan, {"removed": removed})
-
-
-def _targets_to_clear(task: Task, home: Home, directory: str) -> list[Target]:
-    """Observe what the task names; a digest that no artifact has names nothing.
-
-    Raises:
-        StateError: The snapshot at the name or path has another digest than the task says.
-    """
-    params = task.params
-    digest = params["digest"]
-    if params["name"] is None and params["path"] is None:
-        digests = [digest] if digest is not None else params["digests"]
-        found = [find_digest(directory, require_sha256(wanted, "digest")) for wanted in digests]
-        return [observe_target(artifact.path) for artifact in found if artifact is not None]
-    if params["path"] is not None:
-        path = task.absolute_path("path")
-    else:
-        path = os.path.join(home.snapshots_dir, require_snapshot_name(params["name"]))
-    target = observe_target(path)
-    if digest is not None and not target.is_absent and target.digest != require_sha256(digest, "digest"):
-        raise StateError(
-            f"snapshot {path} has the digest {target.digest}, wanted {digest}: it is left alone",
-            path=path,
-            expected=digest,
-            actual=target.digest,
-        )
-    return [target]
-
-
-def _plan_absent(task: Task, home: Home, directory: str, targets: list[Target]) -> Plan:
-    index = observe_index(home.database) if is_indexed(home, directory) else None
-    rows = () if index is None else index.rows
-    artifacts = observe_store(directory).artifacts if any(not target.is_absent for target in targets) else ()
-    parents = {row.digest: row.parent_digest for row in rows if row.parent_digest is not None}
-    plan = plan_removal(targets, artifacts, parents, task.params["force"])
-    paths = {target.path for target in targets}
-    stale = tuple(DeleteIndexRow(row.digest, row.artifact_path) for row in rows if row.artifact_path in paths)
-    return replace(plan, steps=(*plan.steps, *stale))
+    return capture_snapshot(task, home) if task.params["state"] == "present" else remove_snapshots(task, home)
 
 
 def main() -> None:

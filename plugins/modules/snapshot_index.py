@@ -162,8 +162,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import HOME_OPTIONS
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import Outcome, Task, run_module
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import run_module
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import invalid_result
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.task import Outcome, Task
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.index import apply_index_steps
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.unicode_text import is_unicode
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import (

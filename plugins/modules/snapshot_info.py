@@ -432,44 +432,16 @@ error:
       sample: {"sandbox": "builder", "status": "Running"}
 """
 
-import os
 from typing import Any
 
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import HOME_OPTIONS
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import Outcome, Task, run_module
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import (
-    archive_result,
-    archived_result,
-    home_result,
-    invalid_result,
-    snapshot_result,
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import run_module
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import home_result
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.snapshot_inspection import (
+    inspect_archive,
+    inspect_directory,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import require_sha256
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.descriptor import Descriptor
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.snapshot_names import (
-    require_snapshot_name,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import Home
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import (
-    Index,
-    observe_gone,
-    observe_index,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import (
-    MISMATCH,
-    IntegrityState,
-    verify_artifact,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.store import (
-    InvalidArtifact,
-    Store,
-    find_children,
-    observe_store,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.index import compare_index
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.task import Outcome, Task
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.plan import Plan
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -490,98 +462,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 def work(task: Task) -> Outcome:
     """Carry out the task."""
     home = task.observe_home()
-    results = _inspect_directory(task, home) if task.params["archive"] is None else _inspect_archive(task)
+    results = inspect_directory(task, home) if task.params["archive"] is None else inspect_archive(task)
     return Outcome(Plan(()), {**results, "home": home_result(home)})
-
-
-def _inspect_archive(task: Task) -> dict[str, Any]:
-    path = task.absolute_path("archive")
-    with task.phase("observe"):
-        archive = observe_archive(path, ArchiveLimits(), task.params["verify"], task.traffic)
-    selected = [snapshot for snapshot in archive.snapshots if _is_selected(task, snapshot.descriptor)]
-    return {
-        "snapshots": [archived_result(snapshot) for snapshot in selected],
-        "invalid": [],
-        "orphans": [],
-        "archive": archive_result(archive),
-    }
-
-
-def _inspect_directory(task: Task, home: Home) -> dict[str, Any]:
-    directory, name = _place(task, home)
-    with task.phase("observe"):
-        store = observe_store(directory, name)
-    children: dict[str, list[str]] = {}
-    for artifact in store.artifacts:
-        if artifact.descriptor.parent is not None:
-            children.setdefault(artifact.descriptor.parent, []).append(artifact.descriptor.digest)
-        if name is not None:
-            children[artifact.descriptor.digest] = list(find_children(directory, artifact.descriptor.digest))
-    selected = [artifact for artifact in store.artifacts if _is_selected(task, artifact.descriptor)]
-    with task.phase("verify"):
-        states = {
-            artifact.path: verify_artifact(artifact, task.traffic) for artifact in selected if task.params["verify"]
-        }
-    if task.params["strict"]:
-        _require_sound(store.invalid, states)
-    results: dict[str, Any] = {
-        "snapshots": [
-            snapshot_result(artifact, home, children.get(artifact.descriptor.digest, ()), states.get(artifact.path))
-            for artifact in selected
-        ],
-        "invalid": [invalid_result(invalid) for invalid in store.invalid],
-        "orphans": list(store.orphans),
-    }
-    if directory == home.managed_dir and name is None:
-        index = observe_index(home.database)
-        if index.columns:
-            results["index"] = _compare(index, store)
-    return results
-
-
-def _place(task: Task, home: Home) -> tuple[str, str | None]:
-    """Return the directory to look into, and the name of the one snapshot that is wanted of it."""
-    params = task.params
-    if params["path"] is not None:
-        return os.path.split(task.absolute_path("path"))
-    directory = home.snapshots_dir if params["dir"] is None else task.absolute_path("dir")
-    return directory, None if params["name"] is None else require_snapshot_name(params["name"])
-
-
-def _is_selected(task: Task, descriptor: Descriptor) -> bool:
-    params = task.params
-    if params["digest"] is not None and descriptor.digest != require_sha256(params["digest"], "digest"):
-        return False
-    if params["image"] not in (None, descriptor.image_reference, descriptor.image_manifest_digest):
-        return False
-    if params["source_sandbox"] not in (None, descriptor.source_sandbox):
-        return False
-    labels = dict(descriptor.labels)
-    return all(labels.get(key) == value for key, value in params["labels"].items())
-
-
-def _require_sound(invalid: tuple[InvalidArtifact, ...], states: dict[str, IntegrityState]) -> None:
-    """Check that nothing is damaged.
-
-    Raises:
-        IntegrityError: Something is, and all of it is named.
-    """
-    damaged = [entry.reason for entry in invalid]
-    damaged += [f"the content of {path} is not what was recorded" for path, s in states.items() if s.state == MISMATCH]
-    if damaged:
-        raise IntegrityError("; ".join(damaged), damaged=damaged)
-
-
-def _compare(index: Index, store: Store) -> dict[str, Any]:
-    found = [(artifact.path, artifact.descriptor) for artifact in store.artifacts]
-    missing_rows, stale_rows = compare_index(index, found)
-    return {
-        "schema": index.schema,
-        "rows": len(index.rows),
-        "missing_artifacts": sorted(observe_gone(index)),
-        "missing_rows": list(missing_rows),
-        "stale_rows": list(stale_rows),
-    }
 
 
 def main() -> None:

@@ -5,115 +5,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._apply.index import keep_index
-from .._core.errors import MicrosandboxError, RequestError, StateError
-from .._core.timestamps import index_text_from_ns
-from .._disk.locking import locked_directory
-from .._disk.sparse_file import Traffic
-from .._disk.staging import sweep
-from .._observe.artifact import Artifact
-from .._observe.home import Home, observe_home
-from .._plan.plan import Plan
-
-
-@dataclass
-class Task:
-    """One run of a module.
-
-    Attributes:
-        params: The module's parameters, checked by its argument spec.
-        check_mode: Whether nothing may be changed.
-        now_ns: When the task began, nanoseconds since the epoch.
-        traffic: What the task moves, in bytes.
-        warnings: What the user should know.
-        elapsed: Seconds per phase.
-    """
-
-    params: Mapping[str, Any]
-    check_mode: bool
-    now_ns: int
-    traffic: Traffic = field(default_factory=Traffic)
-    warnings: list[str] = field(default_factory=list)
-    elapsed: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def now_text(self) -> str:
-        """Return when the task began in the form of the database."""
-        return index_text_from_ns(self.now_ns)
-
-    @property
-    def patience(self) -> float:
-        """Return how long to wait for locks, in seconds."""
-        return float(self.params["lock_timeout"])
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Time a phase of the task."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.elapsed[name] = round(self.elapsed.get(name, 0.0) + time.monotonic() - began, 4)
-
-    def observe_home(self) -> Home:
-        """Find the home that the task works on."""
-        params = self.params
-        return observe_home(params["home"], params["snapshots_dir"], params["cache_dir"], os.environ)
-
-    @contextlib.contextmanager
-    def locked(self, directory: str, create: bool = False) -> Iterator[None]:
-        """Hold the lock of a directory of artifacts or archives, and clear away what dead runs left in it.
-
-        Check mode changes nothing and so locks nothing.
-        """
-        if self.check_mode:
-            yield
-            return
-        with contextlib.ExitStack() as stack:
-            with self.phase("lock"):
-                stack.enter_context(locked_directory(directory, self.patience, create))
-                sweep(directory)
-            yield
-
-    def index_new(self, home: Home, artifacts: Sequence[Artifact]) -> None:
-        """Index artifacts that this task has made; they are whole without it, so a busy database is no failure."""
-        try:
-            keep_index(home.database, artifacts, self.now_text, self.patience)
-        except StateError as exc:
-            self.warnings.append(f"{exc.message}: the index is left as it is, the next run brings it up to date")
-
-    def absolute_path(self, option: str) -> str:
-        """Return a path option, absolute and normalised.
-
-        Raises:
-            RequestError: It names the root directory, or one that the task's working directory would decide.
-        """
-        text = str(self.params[option])
-        if not os.path.isabs(text) or os.path.normpath(text) == "/":
-            raise RequestError(f"{option} is {text}, expected an absolute path below /", option=option, value=text)
-        return os.path.normpath(text)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a task did, or in check mode would do.
-
-    Attributes:
-        plan: The decision; its steps say whether the task changes anything.
-        results: Values of the module's own.
-    """
-
-    plan: Plan
-    results: Mapping[str, Any]
+from .._core.errors import MicrosandboxError
+from .task import Outcome, Task
 
 
 def run_module(argument_spec: Mapping[str, Any], work: Callable[[Task], Outcome], **constraints: Any) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._disk import zstd
@@ -17,7 +17,7 @@ from .._observe.artifact import Artifact
 from .._observe.home import Home
 from .._observe.index import observe_last_migration
 from .._observe.integrity import IntegrityState, recorded_state
-from .._observe.store import InvalidArtifact
+from .._observe.store import InvalidArtifact, find_children
 
 
 def snapshot_result(
@@ -38,6 +38,24 @@ def snapshot_result(
     result["upper"]["allocated_bytes"] = artifact.allocated_bytes
     result["upper"]["integrity"] = integrity_result(descriptor, integrity or recorded_state(descriptor))
     return result
+
+
+def snapshot_results(
+    home: Home, artifacts: Sequence[Artifact], states: Mapping[str, IntegrityState] | None = None
+) -> list[dict[str, Any]]:
+    """Return snapshots on disk as results.
+
+    Args:
+        home: Whose image cache to look into.
+        artifacts: The snapshots.
+        states: What a verification found, by digest.
+    """
+    results = []
+    for artifact in artifacts:
+        digest = artifact.descriptor.digest
+        children = find_children(os.path.dirname(artifact.path), digest)
+        results.append(snapshot_result(artifact, home, children, (states or {}).get(digest)))
+    return results
 
 
 def descriptor_result(descriptor: Descriptor) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .._plan.index import DeleteIndexRow, IndexStep, UpsertIndexRow, plan_index_
 
 _INSERT = (
     f"INSERT INTO snapshot_index ({', '.join(INDEX_COLUMNS)}) "  # noqa: S608 - the columns are ours
-    f"VALUES ({', '.join('?' for _ in INDEX_COLUMNS)})"
+    f"VALUES ({', '.join('?' for dummy in INDEX_COLUMNS)})"
 )
 # microsandbox adds and subtracts, and so counts wrong when an artifact is replaced or a parent arrives late.
 _RECOUNT = """

@@ -148,7 +148,7 @@ class Fields:
             raise FormatError(f"{self._label()} is {describe(value)}, not an object")
         self._members = dict(value.members)
         if len(self._members) != len(value.members):
-            names = [name for name, _ in value.members]
+            names = [name for name, dummy in value.members]
             twice = next(name for name in names if names.count(name) > 1)
             raise FormatError(f"{self._label()} has the field {excerpt(twice)} twice", field=twice[:80])
 

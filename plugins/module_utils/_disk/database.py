@@ -197,7 +197,7 @@ def _is_busy(exc: sqlite3.Error) -> bool:
 def _translated(database: str, exc: sqlite3.Error) -> MicrosandboxError:
     if _is_busy(exc):
         return StateError(f"the database {database} is locked by another process", path=database)
-    if type(exc) is sqlite3.DatabaseError:
+    if not isinstance(exc, (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.ProgrammingError)):
         return FormatError(f"{database} is no sound SQLite database: {exc}", path=database)
     return StateError(f"SQLite refuses to work on {database}: {exc}", path=database)
 

@@ -192,7 +192,7 @@ def _filled(fields: Fields, name: str) -> str:
 def _digest_shaped(fields: Fields, name: str) -> str:
     # microsandbox checks no more than this, so identities with other digests exist.
     text = fields.text(name)
-    algorithm, _, digest = text.partition(":")
+    algorithm, dummy, digest = text.partition(":")
     if not algorithm or not digest:
         path = fields.path(name)
         raise FormatError(f"{path} in {MANIFEST_FILE} is {excerpt(text)}, not algorithm:digest", field=path)

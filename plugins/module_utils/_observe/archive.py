@@ -25,7 +25,7 @@ from .._disk.zstd_frames import FRAME_MAGIC, SKIPPABLE_MAGICS
 from .._formats.archive_contents import FOOTER_BYTES, ArchiveContents, parse_contents, parse_contents_footer
 from .._formats.descriptor import Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, parse_manifest
-from .._formats.member_names import CacheDirectory, CacheFile, SnapshotDirectory, SnapshotFile
+from .._formats.member_names import CacheFile, SnapshotDirectory, SnapshotFile
 from .._formats.tar_records import RECORD_BYTES, parse_header
 from .archive_reader import ArchiveLimits, ArchiveReader, Member
 from .integrity import IntegrityState, judge_content, recorded_state, require_verified
@@ -245,8 +245,6 @@ class _Walk:
                 raise FormatError(f"archive has the member {excerpt(path)} twice")
             self.cache_files.append(path)
             self.members.append(path)
-        else:
-            _: CacheDirectory = name
 
     def _take_manifest(self, reader: ArchiveReader, member: Member, name: SnapshotFile, found: _Found) -> None:
         if found.descriptor is not None:

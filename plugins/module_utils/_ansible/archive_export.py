@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exporting snapshots: the task of module ``snapshot_archive`` with ``state=exported``."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .._apply.archive_export import apply_export, member_names
+from .._core.digests import is_sha256
+from .._core.errors import RequestError, StateError, excerpt
+from .._disk.zstd import LEVELS
+from .._formats.snapshot_names import looks_like_path, require_snapshot_name
+from .._observe.archive import hash_archive, is_archive, read_contents
+from .._observe.artifact import Artifact, observe_artifact
+from .._observe.home import Home
+from .._observe.lineage import observe_lineage
+from .._observe.store import find_digest
+from .._plan.archive import NO_COMPRESSION, ZSTD, WantedArchive, WriteArchive, plan_export, resolve_layout
+from .._plan.plan import Plan
+from .results import snapshot_results
+from .task import Outcome, Task
+
+
+def export_snapshot(task: Task, home: Home) -> Outcome:
+    wanted = _wanted_archive(task)
+    with task.locked(os.path.dirname(wanted.path), create=True):
+        with task.phase("observe"):
+            head = _find_snapshot(task, home)
+            if head is None:
+                return _predict_export(wanted, task)
+            artifacts = observe_lineage(head, home.snapshots_dir) if task.params["with_parents"] else (head,)
+            plan = _make_plan(wanted, artifacts)
+        archive: dict[str, Any] = {name: plan.after[name] for name in ("path", "head", "compression", "layout")}
+        if not task.check_mode:
+            with task.phase("apply"):
+                for step in plan.steps:
+                    if isinstance(step, WriteArchive):
+                        archive["sha256"] = apply_export(step, _threads(task), task.traffic)
+        if not (plan.steps and task.check_mode):
+            if not plan.steps:
+                archive["sha256"] = hash_archive(wanted.path, task.traffic)
+            archive["size"] = os.path.getsize(wanted.path)
+            archive["members"] = [name for artifact in artifacts for name in member_names(artifact)]
+    return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(home, artifacts)})
+
+
+def _make_plan(wanted: WantedArchive, artifacts: tuple[Artifact, ...]) -> Plan:
+    """Observe what is at the archive's path, and decide."""
+    exists = os.path.lexists(wanted.path)
+    contents = read_contents(wanted.path) if exists else None
+    return plan_export(wanted, artifacts, contents, exists, exists and is_archive(wanted.path))
+
+
+def _wanted_archive(task: Task) -> WantedArchive:
+    params = task.params
+    path = task.absolute_path("path")
+    compression = params["compression"] or (NO_COMPRESSION if path.endswith(".tar") else ZSTD)
+    if params["level"] not in LEVELS:
+        raise RequestError(f"level is {params['level']}, expected {LEVELS.start} to {LEVELS.stop - 1}", option="level")
+    if params["threads"] < 0:
+        raise RequestError(f"threads is {params['threads']}, expected 0 or more", option="threads")
+    return WantedArchive(
+        path=path,
+        compression=compression,
+        level=params["level"] if compression == ZSTD else 0,
+        layout=resolve_layout(params["layout"], compression),
+        force=params["force"],
+    )
+
+
+def _find_snapshot(task: Task, home: Home) -> Artifact | None:
+    """Return the snapshot to export; in check mode, None when it is not there.
+
+    Raises:
+        StateError: It is not there.
+    """
+    text = task.params["snapshot"]
+    if is_sha256(text):
+        found = find_digest(home.snapshots_dir, text)
+        if found is None and not task.check_mode:
+            raise StateError(f"there is no snapshot {text} in {home.snapshots_dir}", digest=text)
+        return found
+    if looks_like_path(text):
+        path = os.path.normpath(os.path.expanduser(text))
+        if not os.path.isabs(path):
+            raise RequestError(f"snapshot is {excerpt(text)}, expected a name, a digest or an absolute path")
+    else:
+        path = os.path.join(home.snapshots_dir, require_snapshot_name(text))
+    if task.check_mode and not os.path.lexists(path):
+        return None
+    return observe_artifact(path)
+
+
+def _predict_export(wanted: WantedArchive, task: Task) -> Outcome:
+    snapshot = task.params["snapshot"]
+    task.warnings.append(f"there is no snapshot {snapshot} yet; without one this task fails outside check mode")
+    after = {"path": wanted.path, "compression": wanted.compression, "layout": wanted.layout}
+    plan = Plan((f"write snapshot {snapshot} to {wanted.path}",), {}, after)
+    return Outcome(plan, {"archive": after, "snapshots": []})
+
+
+def _threads(task: Task) -> int:
+    return task.params["threads"] or len(os.sched_getaffinity(0))

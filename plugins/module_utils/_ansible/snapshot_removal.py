@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Removing snapshots: the task of module ``snapshot`` with ``state=absent``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from .._apply.index import apply_index_steps
+from .._apply.snapshot import apply_removal
+from .._core.digests import require_sha256
+from .._core.errors import StateError
+from .._formats.snapshot_names import require_snapshot_name
+from .._observe.home import Home, is_indexed, require_writable
+from .._observe.index import observe_index
+from .._observe.store import find_digest, observe_store
+from .._observe.target import Target, observe_target
+from .._plan.index import DeleteIndexRow
+from .._plan.plan import Plan
+from .._plan.snapshot import Remove, plan_removal
+from .task import Outcome, Task
+
+
+def remove_snapshots(task: Task, home: Home) -> Outcome:
+    directory = os.path.dirname(task.absolute_path("path")) if task.params["path"] is not None else home.snapshots_dir
+    require_writable(home, directory)
+    with task.locked(directory):
+        with task.phase("observe"):
+            targets = _targets_to_clear(task, home, directory)
+            plan = _make_plan(task, home, directory, targets)
+        if not task.check_mode:
+            with task.phase("apply"):
+                for step in plan.steps:
+                    if isinstance(step, Remove):
+                        apply_removal(step)
+                rows = [step for step in plan.steps if isinstance(step, DeleteIndexRow)]
+                apply_index_steps(home.database, rows, task.patience)
+    removed = [{"path": target.path, "digest": target.digest} for target in targets if not target.is_absent]
+    return Outcome(plan, {"removed": removed})
+
+
+def _targets_to_clear(task: Task, home: Home, directory: str) -> list[Target]:
+    """Observe what the task names; a digest that no artifact has names nothing.
+
+    Raises:
+        StateError: The snapshot at the name or path has another digest than the task says.
+    """
+    params = task.params
+    digest = params["digest"]
+    if params["name"] is None and params["path"] is None:
+        digests = [digest] if digest is not None else params["digests"]
+        found = [find_digest(directory, require_sha256(wanted, "digest")) for wanted in digests]
+        return [observe_target(artifact.path) for artifact in found if artifact is not None]
+    if params["path"] is not None:
+        path = task.absolute_path("path")
+    else:
+        path = os.path.join(home.snapshots_dir, require_snapshot_name(params["name"]))
+    target = observe_target(path)
+    if digest is not None and not target.is_absent and target.digest != require_sha256(digest, "digest"):
+        raise StateError(
+            f"snapshot {path} has the digest {target.digest}, wanted {digest}: it is left alone",
+            path=path,
+            expected=digest,
+            actual=target.digest,
+        )
+    return [target]
+
+
+def _make_plan(task: Task, home: Home, directory: str, targets: list[Target]) -> Plan:
+    index = observe_index(home.database) if is_indexed(home, directory) else None
+    rows = () if index is None else index.rows
+    artifacts = observe_store(directory).artifacts if any(not target.is_absent for target in targets) else ()
+    parents = {row.digest: row.parent_digest for row in rows if row.parent_digest is not None}
+    plan = plan_removal(targets, artifacts, parents, task.params["force"])
+    paths = {target.path for target in targets}
+    stale = tuple(DeleteIndexRow(row.digest, row.artifact_path) for row in rows if row.artifact_path in paths)
+    return replace(plan, steps=(*plan.steps, *stale))
