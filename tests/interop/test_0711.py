@@ -60,6 +60,43 @@ def test_our_archive_is_imported_and_verified_by_0711(
         assert allocated_bytes(imported) <= allocated_bytes(original)
 
 
+def test_our_sparse_archive_of_a_fragmented_upper_is_imported_byte_for_byte_by_0711(
+    builder: Sdk062, msb0711: OnHome0711, ours: OnHomeOurs
+) -> None:
+    source = builder.home / "sandboxes/base/upper.ext4"
+    with source.open("r+b") as upper:
+        upper.truncate(0)
+        upper.truncate(_UPPER_BYTES)
+        for number in range(200):
+            upper.seek(number * 81920)
+            upper.write(number.to_bytes(2, "big") * 2048)
+    ours("builder").run("snapshot", sandbox="base", name="golden")
+    archive = builder.home.parent / "golden.tar"
+    ours("builder").run("snapshot_archive", state="exported", snapshot="golden", path=archive, layout="sparse")
+    msb = msb0711("target")
+
+    msb.run("snapshot", "import", archive)
+
+    (row,) = msb.snapshots()
+    assert Path(row["artifact_path"], "upper.ext4").read_bytes() == source.read_bytes()
+    assert "verified (" in msb.run("snapshot", "verify", row["artifact_path"])
+
+
+def test_a_home_with_our_captures_is_migrated_by_0711_and_keeps_their_rows(
+    builder: Sdk062, msb0711: OnHome0711, ours: OnHomeOurs
+) -> None:
+    labels = {"channel": "golden"}
+    captured = ours("builder").run("snapshot", sandbox="base", name="golden", labels=labels)["snapshot"]
+    msb = msb0711("builder")
+
+    (row,) = msb.snapshots()
+
+    assert (row["name"], row["snapshot_id"]) == ("golden", _snapshot_id(captured["digest"]))
+    assert row["artifact_path"] == captured["path"]
+    assert row["migration_state"] == "complete"
+    assert "verified (" in msb.run("snapshot", "verify", captured["path"])
+
+
 def test_our_archive_of_a_chain_is_imported_by_0711_with_the_same_parents(
     builder: Sdk062, msb0711: OnHome0711, ours: OnHomeOurs
 ) -> None:

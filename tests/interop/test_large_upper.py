@@ -67,3 +67,26 @@ def test_capture_sparse_export_import_and_verify_take_the_disk_of_the_data_at_ev
     assert snapshot["upper"]["integrity"]["state"] == "verified"
     assert snapshot["digest"] == captured["digest"]
     assert allocated_bytes(ours("target").home / "snapshots/golden/upper.ext4") < _ALLOCATED_LIMIT
+
+
+def test_an_upper_beyond_eight_gib_travels_sparse_to_0711_and_back_to_us(
+    msb0711: Callable[[str], Msb0711], ours: OnHomeOurs
+) -> None:
+    msb = msb0711("builder")
+    upper = msb.make_stopped_sandbox("base", root_disk="9G")
+    apparent = 9 << 30  # more than the octal digits of a tar header hold
+    path = msb.home.parent / "golden"
+    archive = path.with_name("golden.tar")
+    captured = ours("builder").run("snapshot", sandbox="base", path=path, integrity=False)["snapshot"]
+    ours("builder").run("snapshot_archive", state="exported", snapshot=path, path=archive, layout="sparse")
+
+    msb.run("snapshot", "import", archive)
+    result = ours("target").run("snapshot_archive", state="imported", path=archive, name="golden")
+
+    (row,) = msb.snapshots()
+    assert row["size_bytes"] == apparent
+    (snapshot,) = result["snapshots"]
+    assert snapshot["digest"] == captured["digest"]
+    for copy in (Path(row["artifact_path"], "upper.ext4"), Path(snapshot["path"], "upper.ext4")):
+        assert copy.stat().st_size == apparent
+        assert allocated_bytes(copy) <= allocated_bytes(upper)

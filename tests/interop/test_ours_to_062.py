@@ -153,6 +153,18 @@ def test_our_dense_archive_is_imported_by_062(
     assert (Path(imported["path"]) / "upper.ext4").read_bytes() == original.read_bytes()
 
 
+def test_the_layout_we_choose_for_a_compressed_archive_is_one_that_062_imports(
+    builder: Sdk062, sdk062: OnHome062, ours: OnHomeOurs
+) -> None:
+    captured = ours("builder").run("snapshot", sandbox="base", name="golden")["snapshot"]
+    archive = builder.home.parent / "golden.tar.zst"
+    ours("builder").run("snapshot_archive", state="exported", snapshot="golden", path=archive)
+
+    imported = sdk062("target").call("import", archive=archive)
+
+    assert imported["digest"] == captured["digest"]
+
+
 def test_062_refuses_our_sparse_layout_and_leaves_nothing(builder: Sdk062, sdk062: OnHome062, ours: OnHomeOurs) -> None:
     ours("builder").run("snapshot", sandbox="base", name="golden")
     archive = builder.home.parent / "golden.tar.zst"

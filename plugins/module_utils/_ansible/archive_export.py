@@ -25,6 +25,7 @@ from .task import Outcome, Task
 
 
 def export_snapshot(task: Task, home: Home) -> Outcome:
+    """Make the archive reflect the snapshot."""
     wanted = _wanted_archive(task)
     with task.locked(os.path.dirname(wanted.path), create=True):
         with task.phase("observe"):

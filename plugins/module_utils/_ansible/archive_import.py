@@ -39,6 +39,7 @@ from .task import Outcome, Task
 
 
 def import_snapshots(task: Task, home: Home) -> Outcome:
+    """Install the snapshots of the archive that are not installed yet."""
     params = task.params
     path = task.absolute_path("path")
     wanted = WantedImport(

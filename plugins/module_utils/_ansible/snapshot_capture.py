@@ -28,6 +28,7 @@ from .task import Outcome, Task
 
 
 def capture_snapshot(task: Task, home: Home) -> Outcome:
+    """Capture the sandbox unless a snapshot that matches the request is there."""
     if task.params["digest"] is not None or task.params["digests"] is not None:
         raise RequestError("digest and digests name a snapshot to remove, state is present")
     wanted = _wanted(task, home)

@@ -24,6 +24,7 @@ from .task import Task
 
 
 def inspect_archive(task: Task) -> dict[str, Any]:
+    """Judge an archive file as an import would, and return what it holds."""
     path = task.absolute_path("archive")
     with task.phase("observe"):
         archive = observe_archive(path, ArchiveLimits(), task.params["verify"], task.traffic)
@@ -37,6 +38,7 @@ def inspect_archive(task: Task) -> dict[str, Any]:
 
 
 def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
+    """Return the selected snapshots of a directory, and what else is there."""
     directory, name = _place(task, home)
     with task.phase("observe"):
         store = observe_store(directory, name)

@@ -24,6 +24,7 @@ from .task import Outcome, Task
 
 
 def remove_snapshots(task: Task, home: Home) -> Outcome:
+    """Remove the snapshots that the task names, and what the index says of them."""
     directory = os.path.dirname(task.absolute_path("path")) if task.params["path"] is not None else home.snapshots_dir
     require_writable(home, directory)
     with task.locked(directory):

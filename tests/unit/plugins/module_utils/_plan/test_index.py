@@ -242,7 +242,7 @@ index_steps = st.lists(
 @given(index_steps, artifact_lists, st.sets(paths))
 def test_planning_again_plans_nothing(history: list[IndexStep], artifacts: Artifacts, gone: set[str]) -> None:
     rows = rows_after((), history)
-    gone -= {path for path, _ in artifacts}
+    gone -= {path for path, dummy in artifacts}
     steps = plan_reindex(index_of(*rows), artifacts, gone, NOW)
     after = rows_after(rows, steps)
     assert plan_reindex(index_of(*after), artifacts, gone, "2026-11-22 00:00:00") == ()
