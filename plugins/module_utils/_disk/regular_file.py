@@ -12,8 +12,14 @@ import stat
 from .._core.errors import FormatError
 
 
-def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False) -> bytes:
+def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, dir_fd: int | None = None) -> bytes:
     """Return the content of a regular file.
+
+    Args:
+        path: The file.
+        max_bytes: How much to read at most.
+        follow_symlink: Whether the path may be a symlink to a regular file.
+        dir_fd: Directory in which the path's last component is looked up, instead of following the path.
 
     Raises:
         FormatError: The path is no regular file, or the file is longer than ``max_bytes``.
@@ -21,18 +27,23 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False) -
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow_symlink else os.O_NOFOLLOW)
     try:
-        fd = os.open(path, flags)
+        fd = os.open(path if dir_fd is None else os.path.basename(path), flags, dir_fd=dir_fd)
     except OSError as exc:
         if exc.errno in (errno.ELOOP, errno.ENXIO):
             raise FormatError(f"{path} is no regular file", path=path) from exc
         raise
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
             raise FormatError(f"{path} is no regular file", path=path)
-        with open(fd, "rb", closefd=False) as file:
-            content = file.read(max_bytes + 1)
+        content = b""
+        wanted = found.st_size + 1  # one byte more than there should be, to see the end
+        while len(content) <= max_bytes:
+            piece = os.read(fd, min(wanted, max_bytes + 1 - len(content)))
+            if not piece:
+                return content
+            content += piece
+            wanted = max(wanted - len(piece), 1)
     finally:
         os.close(fd)
-    if len(content) > max_bytes:
-        raise FormatError(f"{path} has more than the {max_bytes} bytes that are read", path=path)
-    return content
+    raise FormatError(f"{path} has more than the {max_bytes} bytes that are read", path=path)

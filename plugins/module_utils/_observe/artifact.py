@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .._core.errors import FormatError, IntegrityError, StateError, UnsupportedError
 from .._core.strict_json import Fields, parse_json
+from .._disk.regular_file import read_regular_file
 from .._formats.descriptor import G2, G3, Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, MAX_MANIFEST_BYTES, UPPER_FILE, parse_manifest
 
@@ -196,19 +197,6 @@ def _exists(directory_fd: int, name: str) -> bool:
 def _read_file(directory_fd: int, name: str, path: str, limit: int) -> bytes | None:
     """Return a file's content, or None when there is no such file."""
     try:
-        fd = os.open(name, _FILE_FLAGS, dir_fd=directory_fd)
+        return read_regular_file(os.path.join(path, name), limit, dir_fd=directory_fd)
     except FileNotFoundError:
         return None
-    except OSError as exc:
-        if exc.errno in (errno.ELOOP, errno.ENXIO):
-            raise FormatError(f"{path}/{name} is no regular file", path=path) from exc
-        raise
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise FormatError(f"{path}/{name} is no regular file", path=path)
-        if found.st_size > limit:
-            raise FormatError(f"{path}/{name} has {found.st_size} bytes, at most {limit} are read", path=path)
-        return os.read(fd, limit)
-    finally:
-        os.close(fd)
