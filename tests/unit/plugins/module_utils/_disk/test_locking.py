@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks between real processes, and directories that come and go with them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.locking import (
+    adopt_owner,
+    locked_directory,
+    make_directories,
+    remove_empty,
+    try_lock,
+    wait_for_lock,
+)
+
+# Holds a lock until a line arrives, then for as many seconds as it says.
+HOLDER = """
+import fcntl, os, sys, time
+fd = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.flock(fd, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(float(sys.stdin.readline()))
+"""
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Hold a lock in another process; what is written to it is how long from then on."""
+    command = [sys.executable, "-c", HOLDER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+def is_free(path: Path) -> bool:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return try_lock(fd)
+    finally:
+        os.close(fd)
+
+
+def test_a_second_process_waits_and_gets_the_lock(tmp_path: Path) -> None:
+    with held(tmp_path) as process:
+        assert process.stdin is not None
+        process.stdin.write("0.2\n")
+        process.stdin.flush()
+        before = time.monotonic()
+        with locked_directory(str(tmp_path), 20):
+            assert time.monotonic() - before > 0.1
+            assert not is_free(tmp_path)
+    assert is_free(tmp_path)
+
+
+def test_a_second_process_that_waits_in_vain_says_so(tmp_path: Path) -> None:
+    with held(tmp_path):
+        before = time.monotonic()
+        message = "is locked by another process, for longer than the 0.2 seconds"
+        with pytest.raises(StateError, match=message) as caught, locked_directory(str(tmp_path), 0.2):
+            pytest.fail("the lock is held")
+        assert 0.2 <= time.monotonic() - before < 5
+    assert caught.value.facts == {"path": str(tmp_path), "waited_seconds": 0.2}
+
+
+def test_no_patience_asks_once(tmp_path: Path) -> None:
+    with held(tmp_path), pytest.raises(StateError, match="0 seconds"), locked_directory(str(tmp_path), 0):
+        pytest.fail("the lock is held")
+
+
+def test_a_process_that_dies_frees_its_lock(tmp_path: Path) -> None:
+    with held(tmp_path) as process:
+        assert not is_free(tmp_path)
+        process.kill()
+        process.wait()
+        assert is_free(tmp_path)
+
+
+def test_a_missing_directory_needs_no_lock_and_is_not_made(tmp_path: Path) -> None:
+    entered = False
+    with locked_directory(str(tmp_path / "missing"), 0):
+        entered = True
+    assert entered
+    assert not tmp_path.joinpath("missing").exists()
+
+
+def test_a_directory_is_made_with_its_parents_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a/b/c"
+    before = os.umask(0o077)
+    try:
+        with locked_directory(str(path), 0, create=True):
+            assert not is_free(path)
+    finally:
+        os.umask(before)
+    assert path.is_dir()
+
+
+def test_directories_made_in_vain_go_again(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), locked_directory(str(tmp_path / "a/b/c"), 0, create=True):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_directories_that_are_used_by_now_stay(tmp_path: Path) -> None:
+    def use_and_fail() -> None:
+        with locked_directory(str(tmp_path / "a/b/c"), 0, create=True):
+            tmp_path.joinpath("a/file").touch()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        use_and_fail()
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")} == {"a", "a/file"}
+
+
+def test_directories_that_stood_before_stay_when_the_block_fails(tmp_path: Path) -> None:
+    tmp_path.joinpath("a").mkdir()
+    with pytest.raises(KeyError), locked_directory(str(tmp_path / "a/b"), 0, create=True):
+        raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert list(tmp_path.joinpath("a").iterdir()) == []
+
+
+def test_a_file_in_the_way_is_an_error(tmp_path: Path) -> None:
+    tmp_path.joinpath("a").touch()
+    with pytest.raises(NotADirectoryError), locked_directory(str(tmp_path / "a"), 0, create=True):
+        pytest.fail("a file was locked as a directory")
+
+
+def test_made_directories_are_listed_outermost_first_and_removed_innermost_first(tmp_path: Path) -> None:
+    made = make_directories(str(tmp_path / "a/b"))
+    assert made == [str(tmp_path / "a"), str(tmp_path / "a/b")]
+    assert make_directories(str(tmp_path / "a/b")) == []
+    remove_empty(made)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_what_root_makes_below_a_users_directory_is_the_users(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 23456)
+    make_directories(str(tmp_path / "a/b"))
+    for path in tmp_path.rglob("*"):
+        assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_the_owner_of_a_symlink_changes_not_that_of_its_target(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.touch()
+    link.symlink_to(target)
+    os.chown(tmp_path, 12345, 23456)
+    adopt_owner(str(link), os.stat(tmp_path))
+    assert os.lstat(link).st_uid == 12345
+    assert target.stat().st_uid == 0
+
+
+def test_a_lock_is_refused_to_a_second_descriptor_of_the_same_process(tmp_path: Path) -> None:
+    first, second = (os.open(tmp_path, os.O_RDONLY) for dummy in range(2))
+    try:
+        wait_for_lock(first, "it", 0)
+        with pytest.raises(StateError, match="^it is locked"):
+            wait_for_lock(second, "it", 0)
+    finally:
+        os.close(first)
+        os.close(second)

@@ -1,0 +1,218 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sparse files in one pass: holes are neither read nor written, and the content stays the same."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from typing import Callable
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.extents import (
+    Extent,
+    ExtentMap,
+    scan_extents,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import (
+    BUFFER_BYTES,
+    BufferPool,
+    Segment,
+    SparseWriter,
+    Traffic,
+    nonzero_runs,
+    read_at,
+    read_segments,
+    write_at,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+MakeSparse = Callable[..., int]
+BLOCK = 4096
+
+# Zeros and data in lengths around the block, in any order.
+pieces = st.lists(
+    st.tuples(st.booleans(), st.sampled_from([1, 511, 512, 4095, 4096, 4097, 8192, 12289, 40960])), max_size=12
+)
+cuts = st.lists(st.integers(1, 9000), min_size=1, max_size=8)
+
+
+def join(parts: list[tuple[bool, int]]) -> bytes:
+    return b"".join((b"x" if is_data else b"\0") * length for is_data, length in parts)
+
+
+def zero_blocks(content: bytes) -> set[int]:
+    """Return the starts of the whole blocks of zeros."""
+    starts = range(0, len(content) - BLOCK + 1, BLOCK)
+    return {start for start in starts if not any(content[start : start + BLOCK])}
+
+
+def data_starts(extent_map: ExtentMap) -> set[int]:
+    return {start for extent in extent_map.extents for start in range(extent.start, extent.end, BLOCK)}
+
+
+@settings(deadline=None)
+@given(pieces, cuts)
+def test_the_written_file_has_the_content_and_no_block_of_zeros(
+    parts: list[tuple[bool, int]], lengths: list[int]
+) -> None:
+    content = join(parts)
+    traffic = Traffic()
+    with tempfile.TemporaryFile() as file:
+        writer = SparseWriter(file.fileno(), traffic)
+        at = 0
+        while at < len(content):
+            # Chunks that end anywhere, as from a network: a zero block may lie across two of them.
+            length = lengths[at % len(lengths)]
+            writer.write(memoryview(content)[at : at + length])
+            at += length
+        writer.finish()
+        file.seek(0)
+        assert file.read() == content
+    assert traffic.written + traffic.holes_skipped == len(content)
+
+
+@settings(deadline=None)
+@given(pieces)
+def test_every_block_of_zeros_becomes_a_hole(parts: list[tuple[bool, int]]) -> None:
+    content = join(parts)
+    with tempfile.TemporaryFile() as file:
+        writer = SparseWriter(file.fileno(), Traffic())
+        for start in range(0, len(content), 3 * BLOCK):
+            writer.write(memoryview(content)[start : start + 3 * BLOCK])
+        writer.finish()
+        assert not data_starts(scan_extents(file.fileno())) & zero_blocks(content)
+
+
+def test_a_block_of_zeros_across_two_chunks_becomes_a_hole(sparse_file: MakeSparse) -> None:
+    fd = sparse_file(0)
+    writer = SparseWriter(fd, Traffic())
+    for chunk in (b"a" * BLOCK + bytes(1000), bytes(BLOCK - 1000) + b"b" * BLOCK):
+        writer.write(memoryview(chunk))
+    writer.finish()
+    assert scan_extents(fd) == ExtentMap(3 * BLOCK, (Extent(0, BLOCK), Extent(2 * BLOCK, 3 * BLOCK)))
+
+
+def test_a_file_of_zeros_takes_no_space(sparse_file: MakeSparse) -> None:
+    fd, traffic = sparse_file(0), Traffic()
+    writer = SparseWriter(fd, traffic)
+    writer.write(memoryview(bytes(BUFFER_BYTES)))
+    writer.write(memoryview(bytes(100)))
+    writer.skip(64 << 30)
+    writer.finish()
+    assert os.fstat(fd).st_size == BUFFER_BYTES + 100 + (64 << 30)
+    assert os.fstat(fd).st_blocks == 0
+    assert traffic == Traffic(read=0, written=0, holes_skipped=BUFFER_BYTES + 100 + (64 << 30))
+    assert writer.data_bytes == 0
+
+
+def test_segments_are_put_as_they_were_read(sparse_file: MakeSparse) -> None:
+    source = sparse_file(3 * BUFFER_BYTES + 17, (BUFFER_BYTES - 5, b"across"), (3 * BUFFER_BYTES, b"tail"))
+    target, pool = sparse_file(0), BufferPool(1)
+    writer = SparseWriter(target, Traffic())
+    for segment in read_segments(source, scan_extents(source), pool, Traffic()):
+        writer.put(segment)
+        if segment.buffer is not None:
+            pool.give(segment.buffer)
+    writer.finish()
+    assert scan_extents(target) == scan_extents(source)
+    assert os.pread(target, 1 << 30, 0) == os.pread(source, 1 << 30, 0)
+
+
+def test_holes_come_as_one_segment_and_are_not_read(sparse_file: MakeSparse) -> None:
+    traffic, pool = Traffic(), BufferPool(2)
+    fd = sparse_file(8 << 40, (1 << 40, b"data"))
+    found = [
+        (segment.offset, segment.length, segment.buffer is None)
+        for segment in read_segments(fd, scan_extents(fd), pool, traffic)
+    ]
+    after = (1 << 40) + BLOCK
+    assert found == [(0, 1 << 40, True), (1 << 40, BLOCK, False), (after, (8 << 40) - after, True)]
+    assert traffic.read == BLOCK
+
+
+def test_data_comes_in_pieces_that_begin_on_blocks(sparse_file: MakeSparse) -> None:
+    fd, pool = sparse_file(0, (0, b"x" * (2 * BUFFER_BYTES + 100))), BufferPool(1)
+    offsets = []
+    extent_map = ExtentMap(2 * BUFFER_BYTES + 100, (Extent(7, 2 * BUFFER_BYTES),))
+    for segment in read_segments(fd, extent_map, pool, Traffic()):
+        offsets.append(segment.offset)
+        assert segment.buffer is None or bytes(segment.view) == b"x" * segment.length
+        if segment.buffer is not None:
+            pool.give(segment.buffer)
+    assert offsets[:2] == [0, 7]
+    assert all(offset % BLOCK == 0 for offset in offsets[2:])
+
+
+def test_a_file_that_shrank_is_told_from_one_that_ends(sparse_file: MakeSparse) -> None:
+    fd = sparse_file(0, (0, b"12345"))
+    with pytest.raises(StateError, match="ends at byte 5, 10 are mapped: it shrank while it was read") as caught:
+        list(read_segments(fd, ExtentMap(10, (Extent(0, 10),)), BufferPool(), Traffic()))
+    assert caught.value.facts == {"expected": 10, "actual": 5}
+
+
+def test_reading_and_writing_at_an_offset_move_every_byte(sparse_file: MakeSparse) -> None:
+    fd = sparse_file(0)
+    content = os.urandom(3 << 20)
+    write_at(fd, memoryview(content), 12345)
+    found = bytearray(3 << 20)
+    read_at(fd, memoryview(found), 12345)
+    assert found == content
+
+
+@settings(deadline=None)
+@given(pieces)
+def test_runs_that_are_not_zero_are_found_whatever_is_allocated(parts: list[tuple[bool, int]]) -> None:
+    content = join(parts)
+    zero, size = zero_blocks(content), len(content)
+    # A block at the end that the file cuts off counts as a block.
+    tail = size - size % BLOCK
+    if tail < size and not any(content[tail:]):
+        zero.add(tail)
+    starts = [start for start in range(0, size, BLOCK) if start not in zero]
+    expected: list[tuple[int, int]] = []
+    for start in starts:
+        end = min(start + BLOCK, size)
+        if expected and expected[-1][1] == start:
+            expected[-1] = (expected[-1][0], end)
+        else:
+            expected.append((start, end))
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        dense = ExtentMap(size, (Extent(0, size),) if size else ())
+        assert list(nonzero_runs(file.fileno(), dense, Traffic())) == expected
+        writer = SparseWriter(file.fileno(), Traffic())
+        os.truncate(file.fileno(), 0)
+        writer.write(memoryview(content))
+        writer.finish()
+        assert list(nonzero_runs(file.fileno(), scan_extents(file.fileno()), Traffic())) == expected
+
+
+def test_runs_meet_across_buffers(sparse_file: MakeSparse) -> None:
+    fd = sparse_file(5 * BUFFER_BYTES, (BUFFER_BYTES, b"x" * 2 * BUFFER_BYTES))
+    assert list(nonzero_runs(fd, scan_extents(fd), Traffic())) == [(BUFFER_BYTES, 3 * BUFFER_BYTES)]
+
+
+def test_a_pool_gives_no_more_buffers_than_it_has() -> None:
+    pool = BufferPool(2)
+    first, second = pool.take(), pool.take()
+    assert first is not second
+    taken: list[bytearray] = []
+    waiting = threading.Thread(target=lambda: taken.append(pool.take()))
+    waiting.start()
+    waiting.join(0.05)
+    assert not taken
+    pool.give(second)
+    waiting.join(5)
+    assert taken == [second]
+    assert taken[0] is second
+
+
+def test_a_hole_has_no_bytes() -> None:
+    with pytest.raises(ValueError, match="a hole has no bytes"):
+        _ = Segment(0, 10, None).view

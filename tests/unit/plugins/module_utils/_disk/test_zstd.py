@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""zstd streams by each library that a host may have."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
+    FormatError,
+    UnsupportedError,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk import zstd as zstd_adapter
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.byte_source import ByteSource
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd_frames import skippable_frame
+
+# What a host with the one library lacks.
+LACKING = {
+    "zstandard": ("compression", "compression.zstd", "backports", "backports.zstd"),
+    "standard library": ("zstandard",),
+    "neither": ("zstandard", "compression", "compression.zstd", "backports", "backports.zstd"),
+}
+MIB = 1 << 20
+
+
+def adapter_without(monkeypatch: pytest.MonkeyPatch, modules: tuple[str, ...]) -> ModuleType:
+    """Import the adapter once more, on a Python that lacks some modules."""
+    for name in modules:
+        monkeypatch.setitem(sys.modules, name, None)
+    spec = importlib.util.find_spec(zstd_adapter.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=["zstandard", "standard library"])
+def zstd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The adapter of a host that has this library only."""
+    module = adapter_without(monkeypatch, LACKING[request.param])
+    if module.backend() is None:
+        pytest.skip(f"this Python has no zstd from the {request.param}")
+    return module
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    """Some MiB that compress a little, with zeros between."""
+    noise = b"".join(hashlib.sha256(b"%d" % number).digest() + b"words, words " * 3 for number in range(30000))
+    return noise[:MIB] + bytes(2 * MIB) + noise[MIB:] + bytes(12345)
+
+
+def compress(zstd: Any, content: bytes, level: int = 3, threads: int = 1, chunk: int = MIB) -> bytes:
+    compressor = zstd.new_compressor(level, threads, len(content))
+    frame = b"".join(
+        compressor.compress(memoryview(content)[start : start + chunk]) for start in range(0, len(content), chunk)
+    )
+    return frame + bytes(compressor.flush())
+
+
+def source_of(compressed: bytes) -> ByteSource:
+    with tempfile.TemporaryFile() as file:
+        file.write(compressed)
+        file.seek(0)
+        return ByteSource(os.dup(file.fileno()))
+
+
+def decompress(zstd: Any, source: ByteSource, chunk: int = MIB) -> bytes:
+    reader, pieces = zstd.FrameReader(source), []
+    while True:
+        piece = bytearray(chunk)
+        count = reader.read_into(memoryview(piece))
+        pieces.append(bytes(piece[:count]))
+        if count < chunk:
+            return b"".join(pieces)
+
+
+def by_program(content: bytes, *options: str) -> bytes:
+    return subprocess.run(["zstd", "-qc", *options], input=content, stdout=subprocess.PIPE, check=True).stdout
+
+
+def test_the_library_in_use_is_named(zstd: Any, request: pytest.FixtureRequest) -> None:
+    name = "zstandard " if "zstandard" in request.node.name else ("compression.zstd ", "backports.zstd ")
+    assert zstd.backend().startswith(name)
+
+
+def test_what_is_compressed_is_read_back(zstd: Any, content: bytes) -> None:
+    assert decompress(zstd, source_of(compress(zstd, content))) == content
+
+
+def test_what_is_compressed_is_one_frame_that_the_zstd_program_reads(zstd: Any, content: bytes) -> None:
+    frame = compress(zstd, content)
+    assert by_program(frame, "-d") == content
+    assert zstd.parse_frame_header(frame).content_bytes == len(content)
+
+
+@pytest.mark.parametrize("level", [1, 3, 9])
+def test_the_number_of_threads_does_not_change_the_bytes(zstd: Any, content: bytes, level: int) -> None:
+    # Several jobs' worth, so that more than one thread works.
+    large = content * 3
+    assert len({hashlib.sha256(compress(zstd, large, level, threads)).digest() for threads in (1, 2, 3)}) == 1
+
+
+def test_the_size_of_the_chunks_does_not_change_the_bytes(zstd: Any, content: bytes) -> None:
+    digests = {hashlib.sha256(compress(zstd, content, chunk=chunk)).digest() for chunk in (512, 4096, 100001, 8 * MIB)}
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("chunk", [1, 4096, 100001, 16 * MIB])
+def test_the_size_of_the_reads_does_not_change_the_content(zstd: Any, content: bytes, chunk: int) -> None:
+    wanted = content[:50000] if chunk == 1 else content
+    assert decompress(zstd, source_of(compress(zstd, wanted)), chunk) == wanted
+
+
+def test_an_empty_stream_is_a_frame(zstd: Any) -> None:
+    frame = compress(zstd, b"")
+    assert by_program(frame, "-d") == b""
+    assert decompress(zstd, source_of(frame)) == b""
+
+
+@pytest.mark.parametrize(
+    "options", [("-1",), ("-19",), ("--no-check",), ("--check",), ("-T2", "-B1MB"), ("--long=27",)]
+)
+def test_the_frames_of_the_zstd_program_are_read(zstd: Any, content: bytes, options: tuple[str, ...]) -> None:
+    wanted = content[: MIB // 2] if options == ("-19",) else content
+    assert decompress(zstd, source_of(by_program(wanted, *options))) == wanted
+
+
+@pytest.mark.parametrize("check", ["--check", "--no-check"])
+@pytest.mark.parametrize("size", [0, 1, 100000, 3 * MIB])
+def test_the_end_of_the_frame_is_found_exactly(zstd: Any, content: bytes, check: str, size: int) -> None:
+    frame, behind = by_program(content[:size], check), skippable_frame(b"ours") + b"\x28\xb5\x2f\xfd and more"
+    source = source_of(frame + behind)
+    assert decompress(zstd, source) == content[:size]
+    assert source.position == len(frame)
+    assert source.read(1000) == behind
+
+
+def test_a_second_frame_is_left_alone(zstd: Any) -> None:
+    first, second = compress(zstd, b"first"), compress(zstd, b"second")
+    source = source_of(first + second)
+    assert decompress(zstd, source) == b"first"
+    assert decompress(zstd, source) == b"second"
+
+
+@pytest.mark.parametrize("check", ["--check", "--no-check"])
+def test_a_frame_that_is_cut_off_anywhere_is_refused(zstd: Any, content: bytes, check: str) -> None:
+    frame = by_program(content[:30000], check)
+    for length in (*range(1, 30), len(frame) // 2, *range(len(frame) - 8, len(frame))):
+        with pytest.raises(FormatError, match="ends inside|starts with|damaged"):
+            decompress(zstd, source_of(frame[:length]))
+
+
+def test_a_damaged_byte_is_noticed(zstd: Any, content: bytes) -> None:
+    frame = by_program(content[:60000], "--check")
+    for position in (*range(6, 20), len(frame) // 2, len(frame) - 1):
+        damaged = bytearray(frame)
+        damaged[position] ^= 0x10
+        with pytest.raises(FormatError):
+            decompress(zstd, source_of(bytes(damaged)))
+
+
+def test_content_shorter_than_the_frame_announces_is_refused(zstd: Any) -> None:
+    # One segment of 5 bytes, whose last block brings 4.
+    frame = bytes.fromhex("28b52ffd2005") + (4 << 3 | 1).to_bytes(3, "little") + b"four"
+    with pytest.raises(FormatError):
+        decompress(zstd, source_of(frame))
+
+
+def test_a_window_beyond_the_limit_is_refused_before_memory_is_taken(zstd: Any) -> None:
+    # What --long=28 writes: window exponent 18.
+    frame = bytes.fromhex("28b52ffd00") + bytes([18 << 3]) + b"\x01\0\0"
+    with pytest.raises(FormatError, match="needs a window of 268435456 bytes, at most 134217728") as caught:
+        zstd.FrameReader(source_of(frame))
+    assert caught.value.facts == {"window_bytes": 1 << 28, "limit_bytes": 1 << 27}
+
+
+def test_a_smaller_limit_is_obeyed(zstd: Any) -> None:
+    frame = bytes.fromhex("28b52ffd00") + bytes([3 << 3]) + b"\x01\0\0"
+    assert decompress(zstd, source_of(frame)) == b""
+    with pytest.raises(FormatError, match="needs a window of 8192 bytes, at most 4096"):
+        zstd.FrameReader(source_of(frame), 4096)
+
+
+def test_a_frame_that_needs_a_dictionary_is_refused(zstd: Any) -> None:
+    # A dictionary's number of one byte, then an empty last block.
+    frame = bytes.fromhex("28b52ffd01") + bytes([0, 7]) + b"\x01\0\0"
+    with pytest.raises(FormatError, match="needs a dictionary"):
+        zstd.FrameReader(source_of(frame))
+
+
+def test_what_is_no_frame_is_refused(zstd: Any) -> None:
+    with pytest.raises(FormatError, match="starts with"):
+        zstd.FrameReader(source_of(b"sha256-0000000000000000/manifest.json"))
+
+
+def test_both_libraries_read_each_other(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    frames = []
+    for name in ("zstandard", "standard library"):
+        with monkeypatch.context() as patch:
+            module = adapter_without(patch, LACKING[name])
+            if module.backend() is None:
+                pytest.skip(f"this Python has no zstd from the {name}")
+            frames.append((module, compress(module, content)))
+    (one, first), (two, second) = frames
+    assert decompress(one, source_of(second)) == decompress(two, source_of(first)) == content
+
+
+def test_a_host_without_a_library_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = by_program(b"content")
+    module = adapter_without(monkeypatch, LACKING["neither"])
+    assert module.backend() is None
+    for call in (lambda: module.new_compressor(3, 1, 10), lambda: module.FrameReader(source_of(frame))):
+        with pytest.raises(UnsupportedError, match="install python3-zstandard .* or zstandard with pip") as caught:
+            call()
+        assert caught.value.facts == {"library": "zstandard"}
