@@ -14,7 +14,6 @@ from .._apply.archive_import import StagingSink
 from .._apply.index import keep_index
 from .._core.digests import require_sha256
 from .._core.errors import IntegrityError
-from .._disk.staging import staging_area
 from .._formats.archive_contents import ArchiveContents
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive, hash_archive, observe_archive, read_contents
@@ -54,6 +53,10 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
         with task.phase("observe"):
             hints = _index_hints(home, wanted.directory)
             installed = _find_installed(task, path, wanted, checksum, hints)
+
+        def is_installed(digest: str) -> bool:
+            return find_digest(wanted.directory, digest, hints.get(digest, ())) is not None
+
         if installed is not None:
             artifacts, archive = installed
             plan = Plan(_index_steps(task, home, artifacts))
@@ -64,8 +67,8 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
             if not os.path.lexists(path):
                 return _predict_import(path, wanted, task)
             return _import(task, home, path, wanted, checksum, None)
-        with staging_area(wanted.directory) as area:
-            return _import(task, home, path, wanted, checksum, StagingSink(area, task.traffic))
+        with StagingSink(wanted.directory, is_installed, task.traffic) as sink:
+            return _import(task, home, path, wanted, checksum, sink)
 
 
 def _find_installed(
@@ -114,7 +117,9 @@ def _import(
         for step in promotions:
             sink.promote(archive, step)
         fresh = {step.digest: observe_artifact(os.path.join(wanted.directory, step.name)) for step in promotions}
-        if len(plan.steps) > len(promotions):
+        if not promotions and plan.steps:
+            keep_index(home.database, kept, task.now_text, task.patience)
+        elif len(plan.steps) > len(promotions):
             task.index_new(home, [*kept, *fresh.values()])
     found = {artifact.descriptor.digest: artifact for artifact in kept} | fresh
     ordered = [found[snapshot.descriptor.digest] for snapshot in sort_oldest_first(archive)]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Callable
 
 from .._disk.sparse_file import Segment, SparseWriter, Traffic
-from .._disk.staging import StagingArea
+from .._disk.staging import StagingArea, staging_area
+from .._formats.member_names import SnapshotFile
 from .._observe.archive import Archive
 from .._plan.archive import PromoteSnapshot
 from .snapshot import write_manifest
@@ -20,24 +22,48 @@ from .snapshot import write_manifest
 class StagingSink:
     """Takes the uppers of an archive into a staging area, one directory per snapshot.
 
+    The area is made when the first upper is kept, so that an archive which brings nothing new leaves no trace. As a
+    context manager it removes the area with all that was not promoted.
+
     Args:
-        area: The staging area beside the store.
+        directory: The store; the area is made in it.
+        is_installed: Tells by digest whether the store has a snapshot; its upper is not kept.
         traffic: Where the bytes are counted.
     """
 
-    def __init__(self, area: StagingArea, traffic: Traffic) -> None:
-        self._area = area
+    def __init__(self, directory: str, is_installed: Callable[[str], bool], traffic: Traffic) -> None:
+        self._directory = directory
+        self._is_installed = is_installed
         self._traffic = traffic
         self._entries: dict[str, str] = {}
+        self._stack = contextlib.ExitStack()
+        self._made: StagingArea | None = None
+
+    def __enter__(self) -> StagingSink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def _area(self) -> StagingArea:
+        if self._made is None:
+            self._made = self._stack.enter_context(staging_area(self._directory))
+        return self._made
 
     @contextlib.contextmanager
-    def take_upper(self, prefix: str, file: str, stored_bytes: int) -> Iterator[Callable[[Segment], None]]:
+    def take_upper(self, name: SnapshotFile, digest: str | None) -> Iterator[Callable[[Segment], None] | None]:
         """Create the snapshot's directory and its upper, and make the upper durable when the block ends."""
+        if digest is not None and self._is_installed(digest):
+            yield None
+            return
         entry = f"snapshot-{len(self._entries)}"
-        self._entries[prefix] = entry
+        self._entries[name.prefix] = entry
         directory_fd = self._area.make_directory(entry)
         try:
-            fd = self._area.create_file(file, directory_fd)
+            fd = self._area.create_file(name.file, directory_fd)
         finally:
             os.close(directory_fd)
         try:
@@ -49,10 +75,10 @@ class StagingSink:
             os.close(fd)
 
     @contextlib.contextmanager
-    def open_upper(self, prefix: str, file: str) -> Iterator[int]:
+    def open_upper(self, name: SnapshotFile) -> Iterator[int]:
         """Open a staged upper for reading."""
-        with self._open_directory(prefix) as directory_fd:
-            fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
+        with self._open_directory(name.prefix) as directory_fd:
+            fd = os.open(name.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory_fd)
             try:
                 yield fd
             finally:

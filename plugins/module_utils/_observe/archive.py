@@ -79,14 +79,21 @@ class Archive:
 
 
 class ArchiveSink(Protocol):
-    """Takes what a walk finds, and gives an upper back when it must be read a second time."""
+    """Takes the uppers that a walk finds, and gives one back when it must be read a second time."""
 
     def take_upper(
-        self, prefix: str, file: str, stored_bytes: int
-    ) -> AbstractContextManager[Callable[[Segment], None]]:
-        """Take an upper: the block puts its segments, whose buffers stay with the caller, and ends with the last."""
+        self, name: SnapshotFile, digest: str | None
+    ) -> AbstractContextManager[Callable[[Segment], None] | None]:
+        """Take an upper, or None to do without it.
 
-    def open_upper(self, prefix: str, file: str) -> AbstractContextManager[int]:
+        The block puts the upper's segments, whose buffers stay with the caller, and ends with the last.
+
+        Args:
+            name: The member.
+            digest: Digest of its snapshot, where the manifest stands in front of it.
+        """
+
+    def open_upper(self, name: SnapshotFile) -> AbstractContextManager[int]:
         """Open an upper that was taken, for reading."""
 
 
@@ -176,12 +183,12 @@ def observe_archive(
         StateError: There is no such file.
     """
     file_hash = hashlib.sha256()
-    walk = _Walk(verify, traffic, sink or _Unkept(path, limits))
+    walk = _Walk(path, limits, verify, traffic, sink)
     with open_archive(path) as fd:
         size = os.fstat(fd).st_size
         reader = ArchiveReader(fd, limits, file_hash.update)
         for member in reader.members():
-            walk.take(reader, member, limits)
+            walk.take(reader, member)
     traffic.read += size
     snapshots = walk.judge()
     return Archive(
@@ -203,7 +210,8 @@ class _Upper:
     stored_bytes: int
     real_bytes: int
     algorithm: str | None
-    digest: str | None
+    digest: str | None = None
+    is_kept: bool = False
 
 
 @dataclass
@@ -216,16 +224,18 @@ class _Found:
 class _Walk:
     """What a walk has seen so far."""
 
+    path: str
+    limits: ArchiveLimits
     verify: bool
     traffic: Traffic
-    sink: ArchiveSink
+    sink: ArchiveSink | None
     members: list[str] = field(default_factory=list)
     cache_files: list[str] = field(default_factory=list)
     found: dict[str, _Found] = field(default_factory=dict)
     apparent_bytes: int = 0
     pool: BufferPool = field(default_factory=BufferPool)
 
-    def take(self, reader: ArchiveReader, member: Member, limits: ArchiveLimits) -> None:
+    def take(self, reader: ArchiveReader, member: Member) -> None:
         """Take one member."""
         name = member.name
         if isinstance(name, SnapshotDirectory):
@@ -238,7 +248,7 @@ class _Walk:
             if name.file == MANIFEST_FILE:
                 self._take_manifest(reader, member, name, found)
             else:
-                self._take_upper(reader, member, name, found, limits)
+                self._take_upper(reader, member, name, found)
         elif isinstance(name, CacheFile):
             path = f"cache/{name.kind}/{name.file}"
             if path in self.cache_files:
@@ -254,35 +264,39 @@ class _Walk:
         if found.upper is not None:
             _require_described(found.descriptor, found.upper, name.prefix)
 
-    def _take_upper(
-        self, reader: ArchiveReader, member: Member, name: SnapshotFile, found: _Found, limits: ArchiveLimits
-    ) -> None:
+    def _take_upper(self, reader: ArchiveReader, member: Member, name: SnapshotFile, found: _Found) -> None:
         if found.upper is not None:
             raise FormatError(
                 f"archive has the members {excerpt(f'{name.prefix}/{found.upper.file}')} and"
                 f" {excerpt(self.members[-1])}, a snapshot has one file besides {MANIFEST_FILE}"
             )
         self.apparent_bytes += member.real_bytes
-        if self.apparent_bytes > limits.apparent_bytes:
+        if self.apparent_bytes > self.limits.apparent_bytes:
             raise FormatError(
                 f"uppers in the archive have {self.apparent_bytes} apparent bytes,"
-                f" at most {limits.apparent_bytes} are allowed",
-                limit=limits.apparent_bytes,
+                f" at most {self.limits.apparent_bytes} are allowed",
+                limit=self.limits.apparent_bytes,
             )
-        upper = _Upper(
-            name.file, member.is_sparse, member.stored_bytes, member.real_bytes, self._algorithm(found), None
-        )
+        upper = _Upper(name.file, member.is_sparse, member.stored_bytes, member.real_bytes, self._algorithm(found))
         if found.descriptor is not None:
             _require_described(found.descriptor, upper, name.prefix)
         found.upper = upper
         content_hash = None if upper.algorithm is None else ContentHash(upper.algorithm, member.real_bytes)
-        taking = self.sink.take_upper(name.prefix, name.file, member.stored_bytes)
+        digest = None if found.descriptor is None else found.descriptor.digest
+        taking = contextlib.nullcontext() if self.sink is None else self.sink.take_upper(name, digest)
         with taking as put, HashThread(content_hash, self.pool) as thread:
+            upper.is_kept = put is not None
             for segment in reader.body_segments(member, self.pool):
-                put(segment)
+                if put is not None:
+                    put(segment)
                 thread.feed(segment)
         if content_hash is not None:
             upper.digest = content_hash.digest()
+
+    def _reopen(self, name: SnapshotFile, upper: _Upper) -> AbstractContextManager[int]:
+        if upper.is_kept and self.sink is not None:
+            return self.sink.open_upper(name)
+        return _spooled(self.path, self.limits, name)
 
     def _algorithm(self, found: _Found) -> str | None:
         """Return the algorithm to hash an upper with; where its manifest comes later, the one that is likely."""
@@ -321,40 +335,30 @@ class _Walk:
             digest = upper.digest
             if recorded is not None and recorded.algorithm in ALGORITHMS and recorded.algorithm != upper.algorithm:
                 # The upper came before a manifest that records another algorithm than the likely one.
-                with self.sink.open_upper(prefix, upper.file) as fd:
+                with self._reopen(SnapshotFile(prefix, upper.file), upper) as fd:
                     digest = hash_file(fd, scan_extents(fd), recorded.algorithm, self.traffic)
             integrity = judge_content(
-                descriptor, digest, lambda: self.sink.open_upper(prefix, upper.file), self.traffic
+                descriptor, digest, lambda: self._reopen(SnapshotFile(prefix, upper.file), upper), self.traffic
             )
             require_verified(descriptor, integrity, f"{prefix}/{upper.file}")
         return ArchivedSnapshot(prefix, descriptor, SPARSE if upper.is_sparse else DENSE, upper.stored_bytes, integrity)
 
 
-class _Unkept:
-    """Keeps no upper; when one must be read again, walks the archive once more and spools that one."""
-
-    def __init__(self, path: str, limits: ArchiveLimits) -> None:
-        self._path = path
-        self._limits = limits
-
-    @contextlib.contextmanager
-    def take_upper(self, prefix: str, file: str, stored_bytes: int) -> Iterator[Callable[[Segment], None]]:
-        yield lambda segment: None
-
-    @contextlib.contextmanager
-    def open_upper(self, prefix: str, file: str) -> Iterator[int]:
-        pool = BufferPool(1)
-        with tempfile.TemporaryFile() as spool, open_archive(self._path) as fd:
-            reader = ArchiveReader(fd, self._limits)
-            for member in reader.members():
-                if member.name == SnapshotFile(prefix, file):
-                    writer = SparseWriter(spool.fileno(), Traffic())
-                    for segment in reader.body_segments(member, pool):
-                        writer.put(segment)
-                        if segment.buffer is not None:
-                            pool.give(segment.buffer)
-                    writer.finish()
-            yield spool.fileno()
+@contextlib.contextmanager
+def _spooled(path: str, limits: ArchiveLimits, name: SnapshotFile) -> Iterator[int]:
+    """Yield a descriptor of an upper that nobody kept, read from the archive once more into a temporary file."""
+    pool = BufferPool(1)
+    with tempfile.TemporaryFile() as spool, open_archive(path) as fd:
+        reader = ArchiveReader(fd, limits)
+        for member in reader.members():
+            if member.name == name:
+                writer = SparseWriter(spool.fileno(), Traffic())
+                for segment in reader.body_segments(member, pool):
+                    writer.put(segment)
+                    if segment.buffer is not None:
+                        pool.give(segment.buffer)
+                writer.finish()
+        yield spool.fileno()
 
 
 def _require_importable(descriptor: Descriptor, prefix: str) -> None:
