@@ -16,8 +16,9 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.plac
 
 def filesystem_by_df(path: Path) -> str:
     """Return what coreutils calls the file system."""
-    command = ["df", "--output=fstype", path]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
+    command = ["df", "--output=fstype", str(path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stdout.split()[-1]
 
 
 def test_the_file_system_is_the_one_that_df_names(tmp_path: Path) -> None:

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of contents behind an archive: read back whole, and otherwise taken for none."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import (
+    FOOTER_BYTES,
+    MARK,
+    MAX_CONTENTS_BYTES,
+    ArchiveContents,
+    contents_to_bytes,
+    parse_contents,
+    parse_contents_footer,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+CONTENTS = ArchiveContents("sha256:b", ("sha256:a", "sha256:b"), "nightly", "zstd", 3, "dense", 12345)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+contents = st.builds(
+    ArchiveContents,
+    head=texts,
+    digests=st.lists(texts).map(tuple),
+    suggested_name=st.none() | texts,
+    compression=texts,
+    level=st.integers(0, 22),
+    layout=texts,
+    archive_bytes=st.integers(0, (1 << 64) - 1),
+)
+
+
+@given(contents)
+def test_what_is_written_is_read_back(written: ArchiveContents) -> None:
+    content = contents_to_bytes(written)
+    length = parse_contents_footer(content[-FOOTER_BYTES:])
+    assert length == len(content) - FOOTER_BYTES
+    assert parse_contents(content[:length]) == written
+
+
+def test_the_bytes_are_these() -> None:
+    assert contents_to_bytes(CONTENTS) == (
+        b'{"schema":"sandboxops.archive-contents/1","head":"sha256:b","digests":["sha256:a","sha256:b"],'
+        b'"suggested_name":"nightly","compression":"zstd","level":3,"layout":"dense","archive_bytes":12345}'
+        b"\xbf\x00\x00\x00SBXTOC1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        b"",
+        MARK,
+        b"\x05\0\0\0SBXTOC2\n",
+        b"\x05\0\0\0SBXTOC1\n ",
+        b"\0\0\0\0" + MARK,
+        (MAX_CONTENTS_BYTES + 1).to_bytes(4, "little") + MARK,
+    ],
+)
+def test_other_last_bytes_are_no_footer(footer: bytes) -> None:
+    assert parse_contents_footer(footer) is None
+
+
+def as_json(**changes: Any) -> bytes:
+    fields = {**dataclasses.asdict(CONTENTS), "schema": "sandboxops.archive-contents/1", **changes}
+    return json.dumps(fields).encode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"{" * 100000,
+        as_json(schema="sandboxops.archive-contents/2"),
+        as_json(schema=1),
+        as_json(head=None),
+        as_json(digests="sha256:a"),
+        as_json(digests=["sha256:a", 1]),
+        as_json(level=-1),
+        as_json(level="3"),
+        as_json(archive_bytes=1 << 64),
+        as_json(suggested_name=1),
+    ],
+)
+def test_other_json_is_refused(text: bytes) -> None:
+    with pytest.raises(FormatError):
+        parse_contents(text)
+
+
+def test_fields_of_the_future_are_passed_over() -> None:
+    assert parse_contents(as_json(future=[1, 2])) == CONTENTS
