@@ -73,7 +73,7 @@ class Ansible:
         """Run one module as the only task of a play, and return its result, be it a failure or not."""
         run = self.play(task(module, **options), check=check)
         (result,) = run.results
-        assert (run.exit_status != 0) == bool(result.get("failed")), run.printed
+        assert (run.exit_status != 0) == result["failed"], run.printed
         return result
 
     def play(self, *tasks: Mapping[str, Any], check: bool = False, watch: Path | None = None, **keywords: Any) -> Run:

@@ -31,7 +31,7 @@ def test_a_home_is_read_without_a_trace(ansible: Ansible, machine: Path, home: P
     assert found["first"]["children"] == [CHILD]
     assert found["child"]["parent"] == FIRST
     states = {name: snapshot["upper"]["integrity"]["state"] for name, snapshot in found.items()}
-    assert states == {"first": "verified", "second": "not_recorded", "child": "verified"}
+    assert states == {"first": "verified", "second": "not_recorded", "child": "not_recorded"}
     assert result["index"] == {
         "schema": "G1",
         "rows": 3,
@@ -67,7 +67,9 @@ def test_snapshots_are_selected(ansible: Ansible, machine: Path, home: Path) -> 
     run = ansible.play(*[task("snapshot_info", home=home, **selection) for selection, _ in selections], watch=machine)
     assert [names(result) for result in run.results] == [expected for _, expected in selections]
     assert run.results[0]["snapshots"][0]["children"] == [CHILD]
-    assert run.results[5]["snapshots"][0] == {**labelled["snapshot"], "children": []} or True
+    assert "copy_method" in labelled["snapshot"]
+    del labelled["snapshot"]["copy_method"]
+    assert run.results[5]["snapshots"] == [labelled["snapshot"]]
     assert all(changes(before, listing) == [] for listing in run.listings)
 
 
@@ -140,6 +142,5 @@ def test_homes_of_other_versions_are_read_without_a_trace(ansible: Ansible, mach
         assert {Path(entry["path"]).name: entry["code"] for entry in result["invalid"]} == {
             "base": "unsupported",
             "crashed": "unsupported",
-            "imported": "unsupported",
         }
         assert all("G3" in entry["reason"] for entry in result["invalid"])

@@ -14,7 +14,7 @@ from ansible.plugins.callback import CallbackBase
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from file_listing import list_tree  # noqa: E402  (found on the path that the line above extends)
+from file_listing import list_tree
 
 DOCUMENTATION = """
 name: results_as_json
@@ -35,16 +35,17 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_runner_on_ok(self, result):
-        self._append(result)
+        self._append(result.result, failed=False)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._append(result)
+        self._append(result.result, failed=True)
 
     def v2_runner_on_unreachable(self, result):
-        self._append(result)
+        self._append(result.result, failed=True)
 
-    def _append(self, result):
+    def _append(self, result, failed):
         watched = os.environ.get("TASK_WATCHED")
         listing = list_tree(Path(watched)) if watched else {}
+        record = {"result": {**result, "failed": failed}, "listing": listing}
         with open(os.environ["TASK_RESULTS"], "a", encoding="utf-8") as file:
-            file.write(json.dumps({"result": result.result, "listing": listing}) + "\n")
+            file.write(json.dumps(record) + "\n")
