@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .._apply.index import apply_index_steps
@@ -14,7 +15,7 @@ from .._core.digests import require_sha256
 from .._core.errors import StateError
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.home import Home, is_indexed, require_writable
-from .._observe.index import observe_index
+from .._observe.index import IndexRow, observe_index
 from .._observe.store import find_digest, observe_store
 from .._observe.target import Target, observe_target
 from .._plan.index import DeleteIndexRow
@@ -29,21 +30,22 @@ def remove_snapshots(task: Task, home: Home) -> Outcome:
     require_writable(home, directory)
     with task.locked(directory):
         with task.phase("observe"):
-            targets = _targets_to_clear(task, home, directory)
-            plan = _make_plan(task, home, directory, targets)
+            rows = observe_index(home.database).rows if is_indexed(home, directory) else ()
+            targets = _targets_to_clear(task, home, directory, rows)
+            plan = _make_plan(task, directory, targets, rows)
         if not task.check_mode:
             with task.phase("apply"):
                 for step in plan.steps:
                     if isinstance(step, Remove):
                         apply_removal(step)
-                rows = [step for step in plan.steps if isinstance(step, DeleteIndexRow)]
-                apply_index_steps(home.database, rows, task.patience)
+                stale = [step for step in plan.steps if isinstance(step, DeleteIndexRow)]
+                apply_index_steps(home.database, stale, task.patience)
     removed = [{"path": target.path, "digest": target.digest} for target in targets if not target.is_absent]
     return Outcome(plan, {"removed": removed})
 
 
-def _targets_to_clear(task: Task, home: Home, directory: str) -> list[Target]:
-    """Observe what the task names; a digest that no artifact has names nothing.
+def _targets_to_clear(task: Task, home: Home, directory: str, rows: Sequence[IndexRow]) -> list[Target]:
+    """Observe what the task names; a digest that no artifact and no row has names nothing.
 
     Raises:
         StateError: The snapshot at the name or path has another digest than the task says.
@@ -53,7 +55,11 @@ def _targets_to_clear(task: Task, home: Home, directory: str) -> list[Target]:
     if params["name"] is None and params["path"] is None:
         digests = [digest] if digest is not None else params["digests"]
         found = [find_digest(directory, require_sha256(wanted, "digest")) for wanted in digests]
-        return [observe_target(artifact.path) for artifact in found if artifact is not None]
+        paths = [artifact.path for artifact in found if artifact is not None]
+        # A run that was cut short between the artifact and its row left the row.
+        named = [row.artifact_path for row in rows if row.digest in digests]
+        left = [path for path in named if os.path.dirname(path) == directory and not os.path.lexists(path)]
+        return [observe_target(path) for path in paths + left]
     if params["path"] is not None:
         path = task.absolute_path("path")
     else:
@@ -69,11 +75,14 @@ def _targets_to_clear(task: Task, home: Home, directory: str) -> list[Target]:
     return [target]
 
 
-def _make_plan(task: Task, home: Home, directory: str, targets: list[Target]) -> Plan:
-    index = observe_index(home.database) if is_indexed(home, directory) else None
-    rows = () if index is None else index.rows
+def _make_plan(task: Task, directory: str, targets: list[Target], rows: Sequence[IndexRow]) -> Plan:
     artifacts = observe_store(directory).artifacts if any(not target.is_absent for target in targets) else ()
-    parents = {row.digest: row.parent_digest for row in rows if row.parent_digest is not None}
+    gone = {target.path for target in targets if target.is_absent}
+    parents = {
+        row.digest: row.parent_digest
+        for row in rows
+        if row.parent_digest is not None and row.artifact_path not in gone
+    }
     plan = plan_removal(targets, artifacts, parents, task.params["force"])
     paths = {target.path for target in targets}
     stale = tuple(DeleteIndexRow(row.digest, row.artifact_path) for row in rows if row.artifact_path in paths)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Callable
 
+from .._disk.place import require_space
 from .._disk.sparse_file import Segment, SparseWriter, Traffic
 from .._disk.staging import StagingArea, staging_area
 from .._formats.member_names import SnapshotFile
@@ -54,7 +55,9 @@ class StagingSink:
         return self._made
 
     @contextlib.contextmanager
-    def take_upper(self, name: SnapshotFile, digest: str | None) -> Iterator[Callable[[Segment], None] | None]:
+    def take_upper(
+        self, name: SnapshotFile, digest: str | None, least_bytes: int
+    ) -> Iterator[Callable[[Segment], None] | None]:
         """Create the snapshot's directory and its upper, and make the upper durable when the block ends."""
         if digest is not None and self._is_installed(digest):
             yield None
@@ -67,6 +70,7 @@ class StagingSink:
         finally:
             os.close(directory_fd)
         try:
+            require_space(fd, least_bytes)
             writer = SparseWriter(fd, self._traffic)
             yield writer.put
             writer.finish()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .content_hash import ContentHash, HashThread, hash_file
 from .extents import ExtentMap, scan_extents
 from .linux import reflink, start_writeback
+from .place import require_space
 from .sparse_file import BufferPool, SparseWriter, Traffic, read_segments
 
 _RANGE_BYTES = 32 << 20
@@ -52,7 +53,7 @@ def copy_sparse(source_fd: int, target_fd: int, algorithm: str | None, traffic: 
 
     Raises:
         OSError: Reading or writing failed.
-        StateError: The source shrank meanwhile.
+        StateError: The source shrank meanwhile, or the file system has not enough room.
     """
     extent_map = scan_extents(source_fd)
     if extent_map.size_bytes and reflink(source_fd, target_fd):
@@ -65,6 +66,7 @@ def copy_sparse(source_fd: int, target_fd: int, algorithm: str | None, traffic: 
 
 def _copy_ranges(source_fd: int, target_fd: int, extent_map: ExtentMap, traffic: Traffic) -> bool:
     """Copy inside the kernel and return whether it can, between these two files."""
+    require_space(target_fd, extent_map.data_bytes)
     os.ftruncate(target_fd, extent_map.size_bytes)
     copied = 0
     dirty_from, dirty = 0, 0

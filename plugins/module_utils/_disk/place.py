@@ -9,6 +9,9 @@ import os
 import re
 from typing import NamedTuple
 
+from .._core.errors import StateError
+
+_RESERVE_BYTES = 64 << 20
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _WITH_REFLINK = frozenset({"btrfs", "bcachefs", "ocfs2"})
 _WITHOUT_REFLINK = frozenset({"ext2", "ext3", "ext4", "tmpfs", "vfat", "exfat", "msdos", "f2fs"})
@@ -48,6 +51,31 @@ def observe_place(path: str) -> Place:
         supports_reflink=_tell(kind, _WITH_REFLINK, _WITHOUT_REFLINK),
         supports_holes=_tell(kind, _WITH_HOLES, _WITHOUT_HOLES),
     )
+
+
+def require_space(fd: int, needed_bytes: int) -> None:
+    """Check that a file system has room for so many bytes and a reserve for its other users.
+
+    The reserve is 64 MiB, or a hundredth of a file system that is smaller than 6.25 GiB.
+
+    Args:
+        fd: Descriptor of a file or directory on it.
+        needed_bytes: How much is about to be written at least.
+
+    Raises:
+        StateError: It has less.
+    """
+    space = os.fstatvfs(fd)
+    free = (space.f_bfree if os.geteuid() == 0 else space.f_bavail) * space.f_frsize
+    reserve = min(_RESERVE_BYTES, space.f_blocks * space.f_frsize // 100)
+    if free < needed_bytes + reserve:
+        raise StateError(
+            f"{os.readlink(f'/proc/self/fd/{fd}')} needs {needed_bytes} bytes more and {reserve} in reserve,"
+            f" its file system has {free} free",
+            needed_bytes=needed_bytes,
+            reserve_bytes=reserve,
+            free_bytes=free,
+        )
 
 
 def _tell(kind: str | None, yes: frozenset[str], no: frozenset[str]) -> bool | None:

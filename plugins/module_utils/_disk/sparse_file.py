@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .._core.errors import StateError
 from .extents import ExtentMap
 from .linux import start_writeback
+from .place import require_space
 
 BUFFER_BYTES = 1 << 20
 BLOCK_BYTES = 4096
@@ -127,6 +128,8 @@ def write_at(fd: int, view: memoryview, offset: int) -> None:
 class SparseWriter:
     """Write a file front to back and leave a hole wherever a whole block of 4096 bytes is zero.
 
+    Looks every 32 MiB whether the file system has room for as much again.
+
     Args:
         fd: Descriptor of an empty file, opened for writing.
         traffic: Where the bytes are counted.
@@ -172,6 +175,7 @@ class SparseWriter:
         self._traffic.written += len(view)
         self._dirty_bytes += len(view)
         if self._dirty_bytes >= _WRITEBACK_BYTES:
+            require_space(self._fd, _WRITEBACK_BYTES)
             start_writeback(self._fd, self._dirty_from, self.position - self._dirty_from)
             self._dirty_from, self._dirty_bytes = self.position, 0
 

@@ -82,7 +82,8 @@ class StagingArea:
         """Put an entry of the area in the place of what stands beside the area, which moves into the area, durably.
 
         Where the file system cannot swap two names in one step, the old entry is first moved aside under a name from
-        which ``sweep`` brings it back if this process dies before the new one is in place.
+        which it comes back when the new one does not get into place: with the end of the area, or by ``sweep`` if this
+        process dies.
         """
         if not exchange(self.fd, name, self.parent_fd, target):
             os.rename(target, _ASIDE_PREFIX + target, src_dir_fd=self.parent_fd, dst_dir_fd=self.fd)
@@ -109,7 +110,8 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
     """Make a staging area in a directory, and remove it with all it still holds when the block ends.
 
     Raises:
-        OSError: The directory is missing or cannot be written.
+        OSError: The directory is missing or cannot be written. When an entry that was moved aside cannot be brought
+            back, the area stays for ``sweep``.
     """
     parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -129,7 +131,7 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
             finally:
                 os.close(fd)
         finally:
-            remove_tree(name, parent_fd)
+            _clear(name, parent_fd)
     finally:
         os.close(parent_fd)
 
@@ -178,19 +180,24 @@ def sweep(parent: str) -> list[str]:
     for name in swept:
         parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            area_fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
-            try:
-                for entry in os.listdir(area_fd):
-                    if entry.startswith(_ASIDE_PREFIX):
-                        with contextlib.suppress(FileExistsError):
-                            rename_new(area_fd, entry, parent_fd, entry[len(_ASIDE_PREFIX) :])
-            finally:
-                os.close(area_fd)
-            os.fsync(parent_fd)
-            remove_tree(name, parent_fd)
+            _clear(name, parent_fd)
         finally:
             os.close(parent_fd)
     return swept
+
+
+def _clear(name: str, parent_fd: int) -> None:
+    """Remove a staging area, but first bring back what was moved aside and not replaced, durably."""
+    area_fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+    try:
+        for entry in os.listdir(area_fd):
+            if entry.startswith(_ASIDE_PREFIX):
+                with contextlib.suppress(FileExistsError):
+                    rename_new(area_fd, entry, parent_fd, entry[len(_ASIDE_PREFIX) :])
+                os.fsync(parent_fd)
+    finally:
+        os.close(area_fd)
+    remove_tree(name, parent_fd)
 
 
 def remove_tree(name: str, dir_fd: int) -> None:

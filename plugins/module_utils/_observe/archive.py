@@ -82,7 +82,7 @@ class ArchiveSink(Protocol):
     """Takes the uppers that a walk finds, and gives one back when it must be read a second time."""
 
     def take_upper(
-        self, name: SnapshotFile, digest: str | None
+        self, name: SnapshotFile, digest: str | None, least_bytes: int
     ) -> AbstractContextManager[Callable[[Segment], None] | None]:
         """Take an upper, or None to do without it.
 
@@ -91,6 +91,7 @@ class ArchiveSink(Protocol):
         Args:
             name: The member.
             digest: Digest of its snapshot, where the manifest stands in front of it.
+            least_bytes: How much of it is known to be data.
         """
 
     def open_upper(self, name: SnapshotFile) -> AbstractContextManager[int]:
@@ -283,7 +284,11 @@ class _Walk:
         found.upper = upper
         content_hash = None if upper.algorithm is None else ContentHash(upper.algorithm, member.real_bytes)
         digest = None if found.descriptor is None else found.descriptor.digest
-        taking = contextlib.nullcontext() if self.sink is None else self.sink.take_upper(name, digest)
+        taking = (
+            contextlib.nullcontext()
+            if self.sink is None
+            else self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
+        )
         with taking as put, HashThread(content_hash, self.pool) as thread:
             upper.is_kept = put is not None
             for segment in reader.body_segments(member, self.pool):
