@@ -108,7 +108,9 @@ def _parse_cache_name(text: str, parts: list[str], is_directory: bool) -> Member
         return CacheDirectory(kind)
     if not is_directory and len(parts) == 3 and kind is not None and parts[2].endswith(_CACHE_ENDINGS.get(kind, "/")):
         return CacheFile(kind, parts[2])
-    raise FormatError(f"member {excerpt(text)} is no image cache file: those are cache/<kind>/<file> with {_kinds()}")
+    # Long enough for a digest and the ending behind it, which is what mostly is wrong.
+    shown = excerpt(text, MAX_COMPONENT_BYTES)
+    raise FormatError(f"member {shown} is no image cache file: those are cache/<kind>/<file> with {_kinds()}")
 
 
 def _kinds() -> str:
