@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - sandboxops.microsandbox.attributes
   - sandboxops.microsandbox.home
+  - sandboxops.microsandbox.limits
 attributes:
   check_mode:
     support: full
@@ -374,7 +375,10 @@ from typing import Any
 
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.archive_export import export_snapshot
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.archive_import import import_snapshots
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import HOME_OPTIONS
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import (
+    HOME_OPTIONS,
+    LIMITS_OPTION,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import run_module
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.task import Outcome, Task
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.archive import (
@@ -387,6 +391,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.arch
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **HOME_OPTIONS,
+    **LIMITS_OPTION,
     "state": {"type": "str", "choices": ["exported", "imported"], "required": True},
     "path": {"type": "path", "required": True},
     "snapshot": {"type": "str"},

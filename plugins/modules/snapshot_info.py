@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - sandboxops.microsandbox.attributes
   - sandboxops.microsandbox.attributes.info
   - sandboxops.microsandbox.home
+  - sandboxops.microsandbox.limits
 options:
   name:
     description:
@@ -434,7 +435,10 @@ error:
 
 from typing import Any
 
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import HOME_OPTIONS
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import (
+    HOME_OPTIONS,
+    LIMITS_OPTION,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import run_module
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import home_result
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.snapshot_inspection import (
@@ -446,6 +450,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.plan
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **HOME_OPTIONS,
+    **LIMITS_OPTION,
     "name": {"type": "str"},
     "path": {"type": "path"},
     "digest": {"type": "str"},

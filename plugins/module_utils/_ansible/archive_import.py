@@ -17,7 +17,6 @@ from .._core.errors import IntegrityError
 from .._formats.archive_contents import ArchiveContents
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive, hash_archive, observe_archive, read_contents
-from .._observe.archive_reader import ArchiveLimits
 from .._observe.artifact import Artifact, observe_artifact
 from .._observe.home import Home, is_indexed, require_writable
 from .._observe.index import observe_index
@@ -67,7 +66,7 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
             if not os.path.lexists(path):
                 return _predict_import(path, wanted, task)
             return _import(task, home, path, wanted, checksum, None)
-        with StagingSink(wanted.directory, is_installed, task.traffic) as sink:
+        with StagingSink(wanted.directory, is_installed, task.traffic, task.limits.allocated_bytes) as sink:
             return _import(task, home, path, wanted, checksum, sink)
 
 
@@ -104,7 +103,7 @@ def _import(
 ) -> Outcome:
     """Judge the archive whole, decide, and promote what the sink has staged; without a sink only predict."""
     with task.phase("unpack"):
-        archive = observe_archive(path, ArchiveLimits(), task.params["verify"], task.traffic, sink)
+        archive = observe_archive(path, task.limits, task.params["verify"], task.traffic, sink)
     if checksum is not None:
         _require_checksum(path, archive.sha256, checksum)
     if archive.cache_files:

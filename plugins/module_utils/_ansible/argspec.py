@@ -5,7 +5,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
+
+from .._observe.archive_reader import ArchiveLimits
+
+LIMITS_OPTION: dict[str, dict[str, Any]] = {
+    "limits": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            limit.name: {"type": "int", "default": limit.default} for limit in dataclasses.fields(ArchiveLimits)
+        },
+    },
+}
 
 HOME_OPTIONS: dict[str, dict[str, Any]] = {
     "home": {"type": "path"},

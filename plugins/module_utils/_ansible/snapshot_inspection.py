@@ -13,7 +13,6 @@ from .._core.errors import IntegrityError
 from .._formats.descriptor import Descriptor
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import observe_archive
-from .._observe.archive_reader import ArchiveLimits
 from .._observe.home import Home
 from .._observe.index import Index, observe_gone, observe_index
 from .._observe.integrity import MISMATCH, IntegrityState, verify_artifact
@@ -27,7 +26,7 @@ def inspect_archive(task: Task) -> dict[str, Any]:
     """Judge an archive file as an import would, and return what it holds."""
     path = task.absolute_path("archive")
     with task.phase("observe"):
-        archive = observe_archive(path, ArchiveLimits(), task.params["verify"], task.traffic)
+        archive = observe_archive(path, task.limits, task.params["verify"], task.traffic)
     selected = [snapshot for snapshot in archive.snapshots if _is_selected(task, snapshot.descriptor)]
     return {
         "snapshots": [archived_result(snapshot) for snapshot in selected],

@@ -79,9 +79,7 @@ def _make_plan(task: Task, directory: str, targets: list[Target], rows: Sequence
     artifacts = observe_store(directory).artifacts if any(not target.is_absent for target in targets) else ()
     gone = {target.path for target in targets if target.is_absent}
     parents = {
-        row.digest: row.parent_digest
-        for row in rows
-        if row.parent_digest is not None and row.artifact_path not in gone
+        row.digest: row.parent_digest for row in rows if row.parent_digest is not None and row.artifact_path not in gone
     }
     plan = plan_removal(targets, artifacts, parents, task.params["force"])
     paths = {target.path for target in targets}

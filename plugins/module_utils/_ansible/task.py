@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .._apply.index import keep_index
@@ -18,6 +18,7 @@ from .._core.timestamps import index_text_from_ns
 from .._disk.locking import locked_directory
 from .._disk.sparse_file import Traffic
 from .._disk.staging import sweep
+from .._observe.archive_reader import ArchiveLimits
 from .._observe.artifact import Artifact
 from .._observe.home import Home, observe_home
 from .._plan.plan import Plan
@@ -88,6 +89,20 @@ class Task:
             keep_index(home.database, artifacts, self.now_text, self.patience)
         except StateError as exc:
             self.warnings.append(f"{exc.message}: the index is left as it is, the next run brings it up to date")
+
+    @property
+    def limits(self) -> ArchiveLimits:
+        """Return what an archive may demand.
+
+        Raises:
+            RequestError: A limit is not positive, or more than is ever read.
+        """
+        limits = ArchiveLimits(**(self.params["limits"] or {}))
+        for name, value in asdict(limits).items():
+            most = getattr(ArchiveLimits, name) if name in ("manifest_bytes", "window_bytes") else None
+            if value < 1 or (most is not None and value > most):
+                raise RequestError(f"limits.{name} is {value}, expected 1 to {most or 'any number'}", option=name)
+        return limits
 
     def absolute_path(self, option: str) -> str:
         """Return a path option, absolute and normalised.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
+from .._disk.place import require_space
 from .._disk.sparse_file import BLOCK_BYTES, ZEROS, BufferPool, Traffic, nonzero_runs, read_segments, write_at
 from .._disk.staging import staging_area
 from .._disk.zstd import Compressor, new_compressor
@@ -38,6 +39,7 @@ from .._plan.archive import ZSTD, WriteArchive
 _STAGED = "archive"
 _PRIVATE_MODE = 0o600
 _SHARED_MODE = 0o644
+_CHECK_BYTES = 32 << 20  # how often the file system is asked for room
 
 
 def apply_export(step: WriteArchive, threads: int, traffic: Traffic) -> str:
@@ -186,10 +188,15 @@ class _Output:
     def __init__(self, fd: int, traffic: Traffic) -> None:
         self._fd = fd
         self._traffic = traffic
+        self._unchecked_bytes = _CHECK_BYTES
         self.hash = hashlib.sha256()
         self.position = 0
 
     def put(self, view: memoryview) -> None:
+        if self._unchecked_bytes <= 0:
+            require_space(self._fd, _CHECK_BYTES)
+            self._unchecked_bytes = _CHECK_BYTES
+        self._unchecked_bytes -= len(view)
         self.hash.update(view)
         write_at(self._fd, view, self.position)
         self.position += len(view)

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Callable
 
+from .._core.errors import FormatError
 from .._disk.place import require_space
 from .._disk.sparse_file import Segment, SparseWriter, Traffic
 from .._disk.staging import StagingArea, staging_area
 from .._formats.member_names import SnapshotFile
 from .._observe.archive import Archive
+from .._observe.archive_reader import ArchiveLimits
 from .._plan.archive import PromoteSnapshot
 from .snapshot import write_manifest
 
@@ -30,9 +32,18 @@ class StagingSink:
         directory: The store; the area is made in it.
         is_installed: Tells by digest whether the store has a snapshot; its upper is not kept.
         traffic: Where the bytes are counted.
+        limit_bytes: How much all uppers together may take on the disk.
     """
 
-    def __init__(self, directory: str, is_installed: Callable[[str], bool], traffic: Traffic) -> None:
+    def __init__(
+        self,
+        directory: str,
+        is_installed: Callable[[str], bool],
+        traffic: Traffic,
+        limit_bytes: int = ArchiveLimits.allocated_bytes,
+    ) -> None:
+        self._limit_bytes = limit_bytes
+        self._kept_bytes = 0
         self._directory = directory
         self._is_installed = is_installed
         self._traffic = traffic
@@ -72,8 +83,18 @@ class StagingSink:
         try:
             require_space(fd, least_bytes)
             writer = SparseWriter(fd, self._traffic)
-            yield writer.put
+
+            def put(segment: Segment) -> None:
+                writer.put(segment)
+                if self._kept_bytes + writer.data_bytes > self._limit_bytes:
+                    raise FormatError(
+                        f"uppers in the archive take more than the {self._limit_bytes} bytes that are allowed",
+                        limit=self._limit_bytes,
+                    )
+
+            yield put
             writer.finish()
+            self._kept_bytes += writer.data_bytes
             self._area.seal_file(fd)
         finally:
             os.close(fd)

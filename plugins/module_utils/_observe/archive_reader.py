@@ -49,6 +49,7 @@ class ArchiveLimits:
         name_bytes: Length of a member's name.
         manifest_bytes: Size of a manifest.
         apparent_bytes: Apparent size of all uppers together.
+        allocated_bytes: Bytes that all uppers together take on the disk.
         extents: Number of runs in one sparse member.
         window_bytes: Look-back window of the zstd frame.
     """
@@ -57,6 +58,7 @@ class ArchiveLimits:
     name_bytes: int = 4096
     manifest_bytes: int = MAX_MANIFEST_BYTES
     apparent_bytes: int = 256 * _GIB
+    allocated_bytes: int = 256 * _GIB
     extents: int = 1 << 18
     window_bytes: int = MAX_WINDOW_BYTES
 
