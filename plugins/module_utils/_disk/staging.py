@@ -188,13 +188,16 @@ def sweep(parent: str) -> list[str]:
 
 def _clear(name: str, parent_fd: int) -> None:
     """Remove a staging area, but first bring back what was moved aside and not replaced, durably."""
-    area_fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+    try:
+        area_fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+    except FileNotFoundError:
+        return
     try:
         for entry in os.listdir(area_fd):
             if entry.startswith(_ASIDE_PREFIX):
                 with contextlib.suppress(FileExistsError):
                     rename_new(area_fd, entry, parent_fd, entry[len(_ASIDE_PREFIX) :])
-                os.fsync(parent_fd)
+                    os.fsync(parent_fd)
     finally:
         os.close(area_fd)
     remove_tree(name, parent_fd)
