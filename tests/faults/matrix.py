@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put faults into the calls of every operation, and print what came of it as a Markdown table.
+
+usage: matrix.py [--directory DIRECTORY] [--only WORDS] [--sampled]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tracing import Call, why_not_here
+from trial import ASIDE, BETWEEN, FAULTS, NEW, OLD, SOME, UNINDEXED, Bench, Point, Verdict
+from worlds import OPERATIONS, Operation, Scene
+
+# Locks and reads repeat with the same arguments; once each is enough, for nothing changes between.
+_ONCE = ("fcntl", "lseek")
+_STATES = (OLD, NEW, UNINDEXED, SOME, ASIDE, BETWEEN)
+_STEPS = ("fsync", "fdatasync", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "unlink", "unlinkat", "rmdir")
+
+
+def all_points(bench: Bench) -> Iterator[Point]:
+    """Yield every fault of the full matrix.
+
+    A call that changes something fails in each way. A lock, a call that only reads, and a call on a private copy of the
+    database are taken once for each set of arguments; reading fails, and does not run out of space.
+    """
+    seen: set[str] = set()
+    for call in bench.calls:
+        is_repeated = call.is_reading or call.is_private or call.name in _ONCE
+        if is_repeated and call.text in seen:
+            continue
+        seen.add(call.text)
+        if call.is_reading:
+            faults = ["EIO"]
+        elif is_repeated:
+            faults = ["EIO", "kill"]
+        else:
+            faults = list(FAULTS)
+        for fault in faults:
+            yield Point(call, fault)
+
+
+def sampled_points(bench: Bench) -> Iterator[Point]:
+    """Yield the faults that stand for the others: at every step, and at the first, middle and last of other calls.
+
+    A step that fails is one that the kill before the next step does not cover.
+    """
+    others: dict[str, list[Call]] = {}
+    for call in bench.calls:
+        if call.is_private or call.is_reading:
+            continue
+        if call.name in _STEPS:
+            yield Point(call, "EIO")
+            yield Point(call, "kill")
+        else:
+            others.setdefault(call.name, []).append(call)
+    for calls in others.values():
+        for call in dict.fromkeys((calls[0], calls[len(calls) // 2], calls[-1])):
+            yield Point(call, "ENOSPC")
+            if call.name in ("pwrite64", "copy_file_range"):
+                yield Point(call, "kill")
+
+
+def table(verdicts: dict[str, list[Verdict]]) -> Iterator[str]:
+    """Yield the lines of the table: a row for each operation, with the numbers of runs by what came of them."""
+    heads = ["operation", "calls", "runs", *FAULTS, *_STATES, "killed", "failed", "succeeded", "to sweep", "broken"]
+    yield f"| {' | '.join(heads)} |"
+    yield f"| --- |{' ---: |' * (len(heads) - 1)}"
+    rows = {name: _count(found) for name, found in verdicts.items()}
+    for name, cells in (*rows.items(), ("all", [sum(column) for column in zip(*rows.values())])):
+        yield f"| {name} | {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _count(found: list[Verdict]) -> list[int]:
+    """Return the numbers of a row."""
+    states, faults = Counter(v.state for v in found), Counter(v.point.fault for v in found)
+    ends = Counter(v.ended for v in found)
+    cells = [
+        len({v.point.call for v in found}),
+        len(found),
+        *(faults[f] for f in FAULTS),
+        *(states[s] for s in _STATES),
+    ]
+    cells += [ends["killed"], ends["failed"], ends["succeeded"]]
+    return [*cells, sum(v.orphans > 0 for v in found), sum(bool(v.problems) for v in found)]
+
+
+def judge_operation(operation: Operation, directory: Path, is_sampled: bool) -> list[Verdict]:
+    """Judge the faults of an operation, and print the promises that are broken as they are found."""
+    bench = Bench(Scene(directory, operation))
+    found = []
+    for point in sampled_points(bench) if is_sampled else all_points(bench):
+        verdict = bench.judge(point)
+        found.append(verdict)
+        for problem in verdict.problems:
+            print(f"{operation.name}: {point}: {problem}", file=sys.stderr, flush=True)
+    return found
+
+
+def main() -> int:
+    """Run the matrix, and return 1 if a promise is broken."""
+    parser = argparse.ArgumentParser(description="Put faults into the calls of every operation.")
+    parser.add_argument("--directory", type=Path, help="where the worlds are made (default: the temporary directory)")
+    parser.add_argument("--only", default="", help="only operations whose name contains this")
+    parser.add_argument("--sampled", action="store_true", help="only the faults that stand for the others")
+    options = parser.parse_args()
+    reason = why_not_here()
+    if reason is not None:
+        parser.error(reason)
+    verdicts = {}
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=options.directory) as directory:
+        for operation in OPERATIONS:
+            if options.only in operation.name:
+                began = time.monotonic()
+                verdicts[operation.name] = judge_operation(operation, Path(directory), options.sampled)
+                took = time.monotonic() - began
+                count = len(verdicts[operation.name])
+                print(f"{operation.name}: {count} runs, {took:.0f} s", file=sys.stderr, flush=True)
+    print("\n".join(table(verdicts)))
+    return int(any(verdict.problems for found in verdicts.values() for verdict in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

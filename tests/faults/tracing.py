@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Operations under strace: the system calls that they make in their world, and faults put into single calls.
+
+The operation runs in a fork of this process, where everything is imported already, and strace attaches to it before it
+begins: so the numbers of its calls, by which faults are placed, are the same in every run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from worlds import Operation
+
+_CHANGING = (
+    "openat,write,pwrite64,copy_file_range,ioctl,ftruncate,fallocate,fsync,fdatasync,rename,renameat,renameat2,unlink,"
+    "unlinkat,mkdir,mkdirat,rmdir,fchmod,fchown,fchownat,flock,fcntl"
+)
+_READING = ("read", "pread64", "preadv", "lseek", "getdents64")
+_OPENS_FOR_WRITING = re.compile(r"O_(WRONLY|RDWR|CREAT)")
+_LOCKS_OR_CLONES = re.compile(r"F_(OFD_)?SETLK|FICLONE")
+_RANDOM = re.compile(r"(?<=staging-)[0-9a-f]{16}|(?<=/tmp/)(microsandbox-)?\w{8}|\b\d+(?=<)|0x[0-9a-f]{6,}")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A system call of the operation in its world.
+
+    Attributes:
+        name: The system call.
+        number: How many calls of that name the operation has made by then, this one included.
+        text: The call with its arguments, without what differs from run to run.
+    """
+
+    name: str
+    number: int
+    text: str
+
+    @property
+    def is_reading(self) -> bool:
+        """Return whether the call changes nothing."""
+        return self.name in _READING or (self.name == "openat" and not _OPENS_FOR_WRITING.search(self.text))
+
+    @property
+    def is_private(self) -> bool:
+        """Return whether it works on a private copy of the database in the world's TMPDIR."""
+        return bool(re.search(r'[<"]/tmp/', self.text))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run under strace ended.
+
+    Attributes:
+        result: What it returned, or None when it did not get that far.
+        is_killed: Whether it died of SIGKILL.
+        crash: The traceback of an exception that no module reports.
+        calls: The calls that it made in its world.
+        hit: The calls that a fault was put into, by its injection into calls that exist.
+    """
+
+    result: dict[str, Any] | None
+    is_killed: bool
+    crash: str
+    calls: tuple[Call, ...]
+    hit: tuple[Call, ...]
+
+
+def run_traced(operation: Operation, world: Path, faults: Sequence[str] = ()) -> Ended:
+    """Run an operation in a process of its own.
+
+    Args:
+        operation: What to run.
+        world: Where.
+        faults: What to put into its calls, as strace's ``inject`` takes it.
+    """
+    missing = [f"{name}:error=ENOSYS" for name in operation.without]
+    with tempfile.TemporaryDirectory(prefix="trace-") as directory:
+        printed = Path(directory, "printed")
+        child, start = _fork_waiting(operation, world, printed)
+        try:
+            tracer = _attach(child, Path(directory, "calls"), [*missing, *faults])
+            os.write(start, b"!")
+        finally:
+            os.close(start)
+            dummy, status = os.waitpid(child, 0)
+        tracer.communicate()
+        trace = Path(directory, f"calls.{child}").read_text(encoding="utf-8")
+        calls, hit = _parse(trace, world)
+        text = printed.read_text(encoding="utf-8") if printed.exists() else ""
+    is_crash = text.startswith("Traceback")
+    result = json.loads(text) if text and not is_crash else None
+    is_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    return Ended(result, is_killed, text if is_crash else "", calls, hit)
+
+
+def _fork_waiting(operation: Operation, world: Path, printed: Path) -> tuple[int, int]:
+    """Start a process that runs the operation once it is sent a byte; return its id and where to write that byte."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        _run_child(operation, world, printed, reader)
+    os.close(reader)
+    return child, writer
+
+
+def _run_child(operation: Operation, world: Path, printed: Path, reader: int) -> NoReturn:
+    try:
+        os.chdir("/")
+        tempfile.tempdir = str(world / "tmp")
+        if os.read(reader, 1):
+            text = json.dumps(operation.run(world))
+            printed.write_text(text, encoding="utf-8")
+    except BaseException:  # noqa: BLE001 - a fork must never return into the caller's frames
+        printed.write_text(traceback.format_exc(), encoding="utf-8")
+    finally:
+        os._exit(0)
+
+
+def _attach(process: int, trace: Path, injected: Sequence[str]) -> subprocess.Popen[str]:
+    # One file for each thread, so that no line is torn. The threads of ours make none of the calls that count.
+    command = ["strace", "--follow-forks", "--output-separately", "--decode-fds=path", "--string-limit=0"]
+    command += ["--signal=none", f"--trace={_CHANGING},{','.join(_READING)}", f"--output={trace}"]
+    command += [*(f"--inject={fault}" for fault in injected), f"--attach={process}"]
+    tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    line = tracer.stderr.readline()
+    if "attached" not in line:
+        raise AssertionError(f"strace does not attach: {line}{tracer.communicate()[1]}")
+    return tracer
+
+
+def _parse(trace: str, world: Path) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
+    """Return the calls in the world, and those of them that a fault was put into."""
+    made: Counter[str] = Counter()
+    calls, hit = [], []
+    place = re.compile(rf'[<"]{re.escape(str(world))}[/>"]')
+    for line in trace.splitlines():
+        name, bracket, arguments = line.partition("(")
+        if not bracket:
+            continue
+        made[name] += 1
+        if not place.search(arguments) or (name in ("fcntl", "ioctl") and not _LOCKS_OR_CLONES.search(arguments)):
+            continue
+        text = _RANDOM.sub("*", f"{name}({arguments.rpartition(' = ')[0].rstrip()}".replace(str(world), ""))
+        calls.append(Call(name, made[name], text))
+        # A killed call has no result; strace marks the others.
+        if arguments.endswith("= ?") or ("(INJECTED)" in arguments and "ENOSYS" not in arguments):
+            hit.append(calls[-1])
+    return tuple(calls), tuple(hit)
+
+
+def why_not_here() -> str | None:
+    """Return why faults cannot be put into calls here, or None when they can."""
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    probe = subprocess.run(["strace", "-qq", "-e", "trace=none", "true"], capture_output=True, check=False)
+    return None if probe.returncode == 0 else f"strace may not trace here: {probe.stderr.decode()}"

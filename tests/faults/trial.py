@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One fault in one call of one operation, and the verdict on what it left and on what the next run makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from operation import run_operation
+from state import State, observe_state
+from tracing import Call, Ended, run_traced
+from worlds import NOW_NS, Scene
+
+OLD = "old"
+NEW = "new"
+UNINDEXED = "new, index to follow"
+SOME = "some snapshots new"
+ASIDE = "old one aside"
+BETWEEN = "between"
+
+# What strace does: a call fails once, or it and all later ones of its name, or the process dies before it is made.
+IO_ERROR = "error=EIO:when={}"
+NO_SPACE = "error=ENOSPC:when={}"
+BROKEN_DISK = "error=EIO:when={}+"
+KILL = "signal=KILL:when={}"
+FAULTS = {"EIO": IO_ERROR, "ENOSPC": NO_SPACE, "EIO from there on": BROKEN_DISK, "kill": KILL}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A fault in a call.
+
+    Attributes:
+        call: The call.
+        fault: One of the names in ``FAULTS``.
+    """
+
+    call: Call
+    fault: str
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return f"{self.fault} at {self.call.name} #{self.call.number}: {self.call.text}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a fault led to.
+
+    Attributes:
+        point: The fault.
+        state: The state right after it: one of the words above.
+        ended: How the run ended: ``killed``, ``failed`` or ``succeeded``.
+        orphans: How many staging areas it left.
+        copies: How many private copies of the database it left in TMPDIR.
+        problems: Each broken promise as a sentence; without any, all is well.
+    """
+
+    point: Point
+    state: str
+    ended: str
+    orphans: int
+    copies: int
+    problems: tuple[str, ...]
+
+
+class Bench:
+    """An operation with the states that it may lead to.
+
+    Args:
+        scene: Where it runs.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.operation = scene.operation
+        scene.reset()
+        self.old = observe_state(scene.world)
+        # What the sweep of a dead run's leftovers makes of the world is still the state before the operation.
+        run_operation("snapshot", {"home": str(scene.world / "home"), "name": "none", "state": "absent"}, NOW_NS)
+        self.swept = observe_state(scene.world)
+        # A first run in this process imports whatever the operation needs, which is no part of it.
+        scene.reset()
+        result = self.operation.run(scene.world)
+        if result["failed"] or not result["changed"]:
+            raise AssertionError(f"{self.operation.name} does not work without a fault: {result}")
+        self.new = observe_state(scene.world)
+        scene.reset()
+        clean = run_traced(self.operation, scene.world)
+        if observe_state(scene.world) != self.new:
+            raise AssertionError(f"{self.operation.name} ends differently under strace: {clean}")
+        # What the system does not have cannot fail in another way.
+        self.calls = tuple(call for call in clean.calls if call.name not in self.operation.without)
+
+    def judge(self, point: Point) -> Verdict:
+        """Put a fault into a fresh world, and judge what comes of it."""
+        self.scene.reset()
+        fault = f"{point.call.name}:{FAULTS[point.fault].format(point.call.number)}"
+        ended = run_traced(self.operation, self.scene.world, [fault])
+        after = observe_state(self.scene.world)
+        state = self._name_state(after)
+        problems = [
+            *_hit_problems(point, ended),
+            *self._report_problems(ended, state),
+            *self._state_problems(state, after),
+            *self._inspection_problems(),
+            *self._next_run_problems(after.temporary),
+        ]
+        how = _name_end(ended)
+        left = set(after.orphans) - set(self.old.orphans)
+        if how != "killed" and left and not _hits_clearing(point.call):
+            problems.append(f"it left {sorted(left)} although it was not killed")
+        return Verdict(point, state, how, len(left), len(after.temporary), tuple(problems))
+
+    def _name_state(self, after: State) -> str:
+        for before in (self.old, self.swept):
+            if after.files == before.files and after.rows == before.rows:
+                return OLD
+        if after.files == self.new.files and after.rows in (self.new.rows, self.old.rows):
+            return NEW if after.rows == self.new.rows else UNINDEXED
+        if self._is_some_of(after):
+            return SOME
+        if self._is_aside(after):
+            return ASIDE
+        return BETWEEN
+
+    def _is_some_of(self, after: State) -> bool:
+        """Return whether every snapshot by itself is old or new, parents before children."""
+        if not self.operation.is_several or after.rows != self.old.rows:
+            return False
+        artifacts = {str(Path(path).parent) for path in (*self.old.files, *self.new.files)}
+        return all(_below(after, each) in (_below(self.old, each), _below(self.new, each)) for each in artifacts)
+
+    def _is_aside(self, after: State) -> bool:
+        """Return whether the one thing missing is whole in a staging area, from where the next run brings it back."""
+        gone = {path: content for path, content in self.old.files.items() if path not in after.files}
+        if after.rows != self.old.rows or {**after.files, **gone} != self.old.files or not after.orphans:
+            return False
+        area = Path(after.orphans[0])
+        places = {f"aside-{Path(path).parent.name}" for path in gone}
+        kept = {place: observe_state(area / place).files for place in places}
+        return all(kept[f"aside-{Path(path).parent.name}"].get(Path(path).name) == gone[path] for path in gone)
+
+    def _report_problems(self, ended: Ended, state: str) -> Iterator[str]:
+        if ended.crash:
+            yield f"it crashed: {ended.crash}"
+        elif not ended.is_killed and ended.result is None:
+            yield "it ended without a result"
+        elif ended.result is not None and not ended.result["failed"]:
+            if state not in (NEW, UNINDEXED):
+                yield f"it reported success and left the state {state}"
+            if state == UNINDEXED and not ended.result["warnings"]:
+                yield "it reported success without a warning and left the index behind"
+
+    def _state_problems(self, state: str, after: State) -> Iterator[str]:
+        if state == BETWEEN:
+            lost = sorted(path for path, content in self.old.files.items() if after.files.get(path) != content)
+            yield f"neither old nor new; of the old {lost} differ; rows {after.rows}"
+        if state == ASIDE and not self.operation.without:
+            yield "the old one is aside although the file system can exchange"
+
+    def _inspection_problems(self) -> Iterator[str]:
+        found = run_operation("snapshot_info", self._home() | {"verify": True, "strict": True}, NOW_NS)
+        if found["failed"]:
+            yield f"snapshot_info finds damage: {found['msg']}"
+
+    def _next_run_problems(self, temporary: Iterable[str]) -> Iterator[str]:
+        again = self.operation.run(self.scene.world)
+        if again["failed"]:
+            yield f"the next run fails: {again['msg']}"
+            return
+        final = observe_state(self.scene.world)
+        if dataclasses.replace(final, temporary=()) != dataclasses.replace(self.new, temporary=()):
+            paths = {p for p in {*final.files, *self.new.files} if final.files.get(p) != self.new.files.get(p)}
+            yield f"the next run leaves {sorted(paths)} otherwise, orphans {final.orphans}, rows {final.rows}"
+        if set(final.temporary) - set(temporary):
+            yield f"the next run leaves {final.temporary}"
+        third = self.operation.run(self.scene.world)
+        if third["failed"] or third["changed"]:
+            yield f"the run after the next is not ok: {third}"
+
+    def _home(self) -> dict[str, object]:
+        return {"home": str(self.scene.world / "home"), "labels": {}, "lock_timeout": 0.3}
+
+
+def _name_end(ended: Ended) -> str:
+    if ended.is_killed:
+        return "killed"
+    return "failed" if ended.result is None or ended.result["failed"] else "succeeded"
+
+
+def _below(state: State, directory: str) -> dict[str, tuple[int, str]]:
+    return {path: content for path, content in state.files.items() if str(Path(path).parent) == directory}
+
+
+def _hit_problems(point: Point, ended: Ended) -> Iterator[str]:
+    if not ended.hit:
+        yield "the fault hit nothing"
+    elif ended.hit[0] != point.call:
+        yield f"the fault hit {ended.hit[0].text}"
+
+
+def _hits_clearing(call: Call) -> bool:
+    """Return whether the call is one of those by which a run clears its staging area, which then stays."""
+    return call.name in ("unlinkat", "rmdir", "openat", "getdents64") and "staging" in call.text
