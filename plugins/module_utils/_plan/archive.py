@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .._core.errors import IntegrityError, StateError, excerpt
+from .._core.errors import IntegrityError, RequestError, StateError, excerpt
 from .._formats.archive_contents import ArchiveContents
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive, ArchivedSnapshot
@@ -206,13 +206,20 @@ def import_names(wanted: WantedImport, archive: Archive, suggested_name: str | N
         suggested_name: Name that its table of contents suggests for the head.
 
     Raises:
-        RequestError: A name is none that a store takes.
+        RequestError: A name is none that a store takes, or the head's is that of an ancestor.
     """
     named = []
     for snapshot in sort_oldest_first(archive):
         name = snapshot.prefix
         if snapshot is archive.head:
             name = wanted.name or suggested_name or name
+        for other in named:
+            if other.name == name:
+                raise RequestError(
+                    f"the head's name {excerpt(name)} is that of an ancestor in the archive, {other.digest}",
+                    name=name,
+                    digest=other.digest,
+                )
         named.append(ImportName(snapshot.prefix, snapshot.descriptor.digest, require_snapshot_name(name)))
     return tuple(named)
 
