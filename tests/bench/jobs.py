@@ -1,0 +1,132 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run every contender of a workload in turn, round after round, and check what each produced."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from contenders import (
+    ANSIBLE,
+    EXPORT_DENSE,
+    EXPORT_SPARSE,
+    HASHLIB,
+    MODULE,
+    OURS,
+    VERIFY,
+    Entry,
+    Scene,
+    entries,
+)
+from measured import run
+
+_CHUNK_BYTES = 1 << 20
+_ALLOCATED_FACTOR = 1.02
+_SLACK_BYTES = 1 << 16  # what a file system may add to a small file for its own maps
+
+
+def measure_jobs(scene: Scene, rounds: int, results: dict[str, Any], check: bool) -> int:
+    """Run all contenders and return how many products were checked.
+
+    Our products are checked in the first round in any case.
+
+    Args:
+        scene: The workload.
+        rounds: How often each contender runs; every second round in reverse order.
+        results: Where the figures go, by job and contender.
+        check: Also check the products of the others.
+
+    Raises:
+        SystemExit: A product is not what it must be.
+    """
+    checked = 0
+    _warm(scene)
+    rivals = entries(scene)
+    for number in range(rounds):
+        for entry in rivals if number % 2 == 0 else reversed(rivals):
+            scene.clear()
+            cost = run(entry.command, entry.env, entry.text)
+            product = scene.product()
+            allocated = product.stat().st_blocks * 512 if product else None
+            if number == 0 and (check or entry.who in (OURS, MODULE)):
+                checked += _check(scene, entry, product)
+            found = results.setdefault(entry.job, {}).setdefault(
+                entry.who, {"seconds": [], "process": [], "cpu": [], "peak": [], "allocated": allocated}
+            )
+            found["seconds"].append(cost.seconds)
+            found["process"].append(cost.process_seconds)
+            found["cpu"].append(cost.cpu_seconds)
+            found["peak"].append(cost.peak_bytes)
+        print(f"{scene.workload.name}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
+    results["source"] = {"apparent": scene.image.stat().st_size, "allocated": scene.image.stat().st_blocks * 512}
+    scene.clear()
+    return checked
+
+
+def _warm(scene: Scene) -> None:
+    """Read everything that the contenders read into the page cache."""
+    files = [path for path in scene.directory.rglob("*") if path.is_file() and path.suffix in (".ext4", ".zst", ".msb")]
+    for path in files:
+        with path.open("rb", buffering=0) as file:
+            for start, end in data_ranges(file.fileno()):
+                for at in range(start, end, _CHUNK_BYTES):
+                    os.pread(file.fileno(), min(_CHUNK_BYTES, end - at), at)
+
+
+def _check(scene: Scene, entry: Entry, product: Path | None) -> bool:
+    """Check what a contender produced and return whether there was something to check.
+
+    What a foreign program exports is checked by importing it, which the other jobs do.
+    """
+    where = f"{scene.workload.name}: {entry.job} by {entry.who}"
+    if entry.who == HASHLIB or entry.job == VERIFY:
+        return False
+    if product is None:
+        raise SystemExit(f"{where} produced nothing")
+    if entry.job in (EXPORT_DENSE, EXPORT_SPARSE):
+        if entry.who not in (OURS, MODULE, ANSIBLE):
+            return False
+        if not filecmp.cmp(product, scene.archive("dense" if entry.job == EXPORT_DENSE else "sparse"), shallow=False):
+            raise SystemExit(f"{where} wrote other bytes than before")
+        return True
+    require_same_content(scene.image, product, where)
+    if entry.who in (OURS, MODULE, ANSIBLE):
+        source, taken = scene.image.stat().st_blocks * 512, product.stat().st_blocks * 512
+        if taken > source * _ALLOCATED_FACTOR + _SLACK_BYTES:
+            raise SystemExit(f"{where} takes {taken} bytes of disk, the source {source}")
+    return True
+
+
+def require_same_content(first: Path, second: Path, where: str) -> None:
+    """Check that two sparse files have the same bytes, reading only what is data in one of them.
+
+    Raises:
+        SystemExit: They differ.
+    """
+    with first.open("rb", buffering=0) as one, second.open("rb", buffering=0) as other:
+        if os.fstat(one.fileno()).st_size != os.fstat(other.fileno()).st_size:
+            raise SystemExit(f"{where}: {second} has another size than {first}")
+        for ranges in (data_ranges(one.fileno()), data_ranges(other.fileno())):
+            for start, end in ranges:
+                for at in range(start, end, _CHUNK_BYTES):
+                    size = min(_CHUNK_BYTES, end - at)
+                    if os.pread(one.fileno(), size, at) != os.pread(other.fileno(), size, at):
+                        raise SystemExit(f"{where}: the content differs within {size} bytes from {at}")
+
+
+def data_ranges(fd: int) -> list[tuple[int, int]]:
+    """Return (start, end) of the ranges of a file that are not holes."""
+    size, end, found = os.fstat(fd).st_size, 0, []
+    while end < size:
+        try:
+            start = os.lseek(fd, end, os.SEEK_DATA)
+        except OSError:  # ENXIO: no data after this offset
+            break
+        end = os.lseek(fd, start, os.SEEK_HOLE)
+        found.append((start, end))
+    return found

@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the library and the modules against what a user would pick instead, and write ``docs/benchmark.md``.
+
+usage: run.py [--scale FACTOR] [--rounds N] [--workloads W1,W2] [--sections jobs,unchanged,listing,growth,report]
+       run.py --short
+
+Everything that it makes lies below ``.cache/bench/``; at scale 1 that is up to 25 GB. ``--short`` makes small uppers,
+runs every contender once, checks what each produced and times nothing: it fails on a wrong result, never on a slow
+machine. Sections keep their figures between runs, so that one of them can be measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import fcntl
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+
+from contenders import Programs, Scene
+from environments import ensure_environment
+from growth import measure_growth
+from jobs import measure_jobs
+from report import write_report
+from setup_envs import ensure_environment as ensure_own_environment
+from setup_envs import ensure_microsandbox
+from stores import measure_listing, measure_unchanged
+from system_packages import SetupError
+from workloads import make_image, workloads
+
+_HERE = Path(__file__).resolve().parent
+_CHECKOUT = _HERE.parents[1]
+_BENCH = _CHECKOUT / ".cache/bench"
+_SECTIONS = ("jobs", "unchanged", "listing", "growth", "report")
+_SHORT_SCALE = 1 / 128
+
+
+def main() -> None:
+    """Run the benchmark."""
+    options = _options()
+    _BENCH.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-") as links, (_BENCH / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        programs = _programs(Path(links))
+        if options.short:
+            _run_short(programs)
+        else:
+            _run(options, programs)
+
+
+def _run_short(programs: Programs) -> None:
+    """Run everything small, once, and check the results."""
+    directory = _BENCH / "short"
+    shutil.rmtree(directory, ignore_errors=True)
+    for workload in workloads(_SHORT_SCALE).values():
+        scene = _scene(workload, directory, programs)
+        checks = measure_jobs(scene, rounds=1, results={}, check=True)
+        if workload.name == "W1":
+            measure_unchanged(scene, artifacts=20, rounds=1)
+        print(f"{workload.name}: {checks} products are what they must be")
+    measure_listing(directory / "listing", programs, artifacts=50, rounds=1)
+    shutil.rmtree(directory)
+    print("benchmark: every result is right")
+
+
+def _run(options: argparse.Namespace, programs: Programs) -> None:
+    directory = _BENCH / f"scale-{options.scale:g}"
+    kept = directory / "results.json"
+    results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    results.update(scale=options.scale, machine=_machine(), date=f"{datetime.date.today():%Y-%m-%d}")
+    directory.mkdir(exist_ok=True)
+
+    def keep() -> None:
+        kept.write_text(json.dumps(results, indent=1))
+
+    wanted = [workload for name, workload in workloads(options.scale).items() if name in options.workloads]
+    for workload in wanted:
+        if "jobs" in options.sections:
+            scene = _scene(workload, directory, programs)
+            found: dict[str, Any] = {}
+            measure_jobs(scene, options.rounds, found, check=False)
+            results.setdefault("jobs", {})[workload.name] = found
+            keep()
+        if "unchanged" in options.sections and workload.name in ("W1", "W2"):
+            scene = _scene(workload, directory, programs)
+            found = measure_unchanged(scene, artifacts=1000, rounds=max(5, options.rounds))
+            results.setdefault("unchanged", {})[workload.name] = found
+            keep()
+    if "listing" in options.sections:
+        results["listing"] = {
+            str(count): measure_listing(directory / "listing", programs, count, options.rounds)
+            for count in (1000, 10_000)
+        }
+        keep()
+    if "growth" in options.sections:
+        results["growth"] = measure_growth(directory / "growth", programs, options.scale)
+        keep()
+    if "report" in options.sections:
+        write_report(results, _CHECKOUT / "docs/benchmark.md")
+        plotting = ensure_own_environment("bench-plot", _HERE / "requirements.txt")
+        picture = _CHECKOUT / "docs/benchmark.svg"
+        subprocess.run([plotting / "bin/python", _HERE / "plot.py", kept, picture], check=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on every size (default: 1)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (default: 5)")
+    parser.add_argument("--workloads", type=lambda text: text.split(","), default=["W1", "W2", "W3", "W4"])
+    parser.add_argument("--sections", type=lambda text: text.split(","), default=list(_SECTIONS))
+    parser.add_argument("--short", action="store_true", help="check results on tiny sizes, time nothing")
+    return parser.parse_args()
+
+
+def _programs(links: Path) -> Programs:
+    namespace = links / "ansible_collections/sandboxops"
+    namespace.mkdir(parents=True)
+    (namespace / "microsandbox").symlink_to(_CHECKOUT)
+    try:
+        python = ensure_environment("python-3.11") / "python"
+    except SetupError as exc:
+        raise SystemExit(str(exc)) from exc
+    return Programs(python, links, ensure_microsandbox("0.6.2"), ensure_microsandbox("0.7.11"))
+
+
+def _scene(workload: Any, directory: Path, programs: Programs) -> Scene:
+    packages = next((programs.python.parents[1] / "lib").glob("python*/site-packages"))
+    print(f"{workload.name}: preparing {workload.apparent_bytes >> 20} MiB apparent", file=sys.stderr, flush=True)
+    image = make_image(workload, directory / "images", packages)
+    scene = Scene(workload, image, directory / workload.name, programs)
+    scene.prepare()
+    return scene
+
+
+def _machine() -> dict[str, Any]:
+    """Return the machine in general terms."""
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        platform.machine(),
+    )
+    filesystem = subprocess.run(
+        ["stat", "--file-system", "--format", "%T", _BENCH], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    return {
+        "cpus": len(os.sched_getaffinity(0)),
+        "model": model,
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)),
+        "kernel": ".".join(platform.release().split(".")[:2]),
+        "filesystem": filesystem,
+        "python": "3.11",
+    }
+
+
+if __name__ == "__main__":
+    main()
