@@ -208,7 +208,7 @@ def import_names(wanted: WantedImport, archive: Archive, suggested_name: str | N
     Raises:
         RequestError: A name is none that a store takes, or the head's is that of an ancestor.
     """
-    named = []
+    named: list[ImportName] = []
     for snapshot in sort_oldest_first(archive):
         name = snapshot.prefix
         if snapshot is archive.head:
