@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._apply.archive_import import StagingSink
@@ -19,7 +19,7 @@ from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive, hash_archive, observe_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
 from .._observe.home import Home, is_indexed, require_writable
-from .._observe.index import observe_index
+from .._observe.index import Index, observe_index
 from .._observe.store import find_digest
 from .._observe.target import observe_target
 from .._plan.archive import (
@@ -36,6 +36,45 @@ from .results import archive_result, snapshot_results
 from .task import Outcome, Task
 
 
+@dataclass(frozen=True)
+class _Import:
+    """What the steps of an import share.
+
+    Attributes:
+        task: The task.
+        home: The home.
+        path: The archive.
+        wanted: What is asked for.
+        checksum: Digest that the archive file must have, or None.
+        index: The index that knows the store, or None when none does.
+    """
+
+    task: Task
+    home: Home
+    path: str
+    wanted: WantedImport
+    checksum: str | None
+    index: Index | None
+
+    def find(self, digest: str) -> Artifact | None:
+        """Return the installed snapshot with a digest; the index says where to look first."""
+        rows = () if self.index is None else self.index.rows
+        hints = [row.artifact_path for row in rows if row.digest == digest]
+        directory = self.wanted.directory
+        return find_digest(directory, digest, [path for path in hints if os.path.dirname(path) == directory])
+
+    def is_installed(self, digest: str) -> bool:
+        """Return whether the store has the snapshot with a digest."""
+        return self.find(digest) is not None
+
+    def index_steps(self, artifacts: Sequence[Artifact]) -> tuple[object, ...]:
+        """Plan what makes the index know artifacts that are installed already."""
+        if self.index is None:
+            return ()
+        found = [(artifact.path, artifact.descriptor) for artifact in artifacts]
+        return plan_index_upserts(self.index, found, self.task.now_text)
+
+
 def import_snapshots(task: Task, home: Home) -> Outcome:
     """Install the snapshots of the archive that are not installed yet."""
     params = task.params
@@ -50,72 +89,66 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
     require_writable(home, wanted.directory)
     with task.locked(wanted.directory, create=True):
         with task.phase("observe"):
-            hints = _index_hints(home, wanted.directory)
-            installed = _find_installed(task, path, wanted, checksum, hints)
-
-        def is_installed(digest: str) -> bool:
-            return find_digest(wanted.directory, digest, hints.get(digest, ())) is not None
-
+            index = observe_index(home.database) if is_indexed(home, wanted.directory) else None
+            run = _Import(task, home, path, wanted, checksum, index)
+            installed = _find_installed(run)
         if installed is not None:
-            artifacts, archive = installed
-            plan = Plan(_index_steps(task, home, artifacts))
-            if not task.check_mode and plan.steps:
-                keep_index(home.database, artifacts, task.now_text, task.patience)
-            return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(home, artifacts)})
+            return _keep_installed(run, *installed)
         if task.check_mode:
-            if not os.path.lexists(path):
-                return _predict_import(path, wanted, task)
-            return _import(task, home, path, wanted, checksum, None)
-        with StagingSink(wanted.directory, is_installed, task.traffic, task.limits.allocated_bytes) as sink:
-            return _import(task, home, path, wanted, checksum, sink)
+            return _unpack(run, None) if os.path.lexists(path) else _predict_import(run)
+        with StagingSink(wanted.directory, run.is_installed, task.traffic, task.limits.allocated_bytes) as sink:
+            return _unpack(run, sink)
 
 
-def _find_installed(
-    task: Task, path: str, wanted: WantedImport, checksum: str | None, hints: dict[str, list[str]]
-) -> tuple[list[Artifact], dict[str, Any]] | None:
+def _find_installed(run: _Import) -> tuple[list[Artifact], dict[str, Any]] | None:
     """Return the installed snapshots when it is clear without unpacking that the archive holds nothing else.
 
     It is when the task names the head's digest, or when an archive of ours lists only what is installed.
     """
     contents: ArchiveContents | None = None
-    digests: tuple[str, ...] = () if wanted.digest is None else (wanted.digest,)
-    archive: dict[str, Any] = {"path": path}
-    if wanted.digest is None and os.path.lexists(path):
-        contents = read_contents(path)
+    digests: tuple[str, ...] = () if run.wanted.digest is None else (run.wanted.digest,)
+    archive: dict[str, Any] = {"path": run.path}
+    if run.wanted.digest is None and os.path.lexists(run.path):
+        contents = read_contents(run.path)
         digests = () if contents is None else contents.digests
-    found = [find_digest(wanted.directory, digest, hints.get(digest, ())) for digest in digests]
-    artifacts = [artifact for artifact in found if artifact is not None]
+    artifacts = [artifact for artifact in map(run.find, digests) if artifact is not None]
     if not artifacts or len(artifacts) < len(digests):
         return None
     if contents is not None:
-        if checksum is not None:
-            archive["sha256"] = hash_archive(path, task.traffic)
-            _require_checksum(path, archive["sha256"], checksum)
-        archive.update(size=os.path.getsize(path), compression=contents.compression, layout=contents.layout)
+        if run.checksum is not None:
+            archive["sha256"] = hash_archive(run.path, run.task.traffic)
+            _require_checksum(run.path, archive["sha256"], run.checksum)
+        archive.update(size=os.path.getsize(run.path), compression=contents.compression, layout=contents.layout)
     head = artifacts[-1]
-    if wanted.name is not None:
-        require_installed_name(head, wanted.name)
+    if run.wanted.name is not None:
+        require_installed_name(head, run.wanted.name)
     return artifacts, {**archive, "head": head.descriptor.digest}
 
 
-def _import(
-    task: Task, home: Home, path: str, wanted: WantedImport, checksum: str | None, sink: StagingSink | None
-) -> Outcome:
+def _keep_installed(run: _Import, artifacts: Sequence[Artifact], archive: Mapping[str, Any]) -> Outcome:
+    plan = Plan(run.index_steps(artifacts))
+    if plan.steps and not run.task.check_mode:
+        keep_index(run.home.database, artifacts, run.task.now_text, run.task.patience)
+    return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(run.home, artifacts)})
+
+
+def _unpack(run: _Import, sink: StagingSink | None) -> Outcome:
     """Judge the archive whole, decide, and promote what the sink has staged; without a sink only predict."""
+    task, home, directory = run.task, run.home, run.wanted.directory
     with task.phase("unpack"):
-        archive = observe_archive(path, task.limits, task.params["verify"], task.traffic, sink)
-    if checksum is not None:
-        _require_checksum(path, archive.sha256, checksum)
+        archive = observe_archive(run.path, task.limits, task.params["verify"], task.traffic, sink)
+    if run.checksum is not None:
+        _require_checksum(run.path, archive.sha256, run.checksum)
     if archive.cache_files:
-        task.warnings.append(f"{path} also carries an image, which is not installed")
-    plan, kept = _make_plan(task, home, wanted, archive)
+        task.warnings.append(f"{run.path} also carries an image, which is not installed")
+    plan, kept = _make_plan(run, archive)
     if sink is None:
         return Outcome(plan, {"archive": archive_result(archive), "snapshots": snapshot_results(home, kept)})
     promotions = [step for step in plan.steps if isinstance(step, PromoteSnapshot)]
     with task.phase("apply"):
         for step in promotions:
             sink.promote(archive, step)
-        fresh = {step.digest: observe_artifact(os.path.join(wanted.directory, step.name)) for step in promotions}
+        fresh = {step.digest: observe_artifact(os.path.join(directory, step.name)) for step in promotions}
         if not promotions and plan.steps:
             keep_index(home.database, kept, task.now_text, task.patience)
         elif len(plan.steps) > len(promotions):
@@ -126,27 +159,28 @@ def _import(
     return Outcome(plan, {"archive": archive_result(archive), "snapshots": snapshot_results(home, ordered, states)})
 
 
-def _make_plan(task: Task, home: Home, wanted: WantedImport, archive: Archive) -> tuple[Plan, list[Artifact]]:
+def _make_plan(run: _Import, archive: Archive) -> tuple[Plan, list[Artifact]]:
     """Observe the store, and return the decision and the artifacts of the archive that are installed already."""
     contents = read_contents(archive.path)
     suggested = None
     if contents is not None and contents.head == archive.head.descriptor.digest:
         suggested = contents.suggested_name
-    names = import_names(wanted, archive, suggested)
-    hints = _index_hints(home, wanted.directory)
-    found = [find_digest(wanted.directory, entry.digest, hints.get(entry.digest, ())) for entry in names]
-    kept = [artifact for artifact in found if artifact is not None]
-    targets = {entry.name: observe_target(os.path.join(wanted.directory, entry.name)) for entry in names}
-    plan = plan_import(wanted, archive, names, {artifact.descriptor.digest: artifact for artifact in kept}, targets)
-    steps = plan.steps + _index_steps(task, home, kept)
-    if plan.steps and is_indexed(home, wanted.directory) and observe_index(home.database).columns:
+    names = import_names(run.wanted, archive, suggested)
+    directory = run.wanted.directory
+    kept = [artifact for artifact in (run.find(entry.digest) for entry in names) if artifact is not None]
+    targets = {entry.name: observe_target(os.path.join(directory, entry.name)) for entry in names}
+    installed = {artifact.descriptor.digest: artifact for artifact in kept}
+    plan = plan_import(run.wanted, archive, names, installed, targets)
+    steps = plan.steps + run.index_steps(kept)
+    if run.index is not None and run.index.columns:
         promotions = [step for step in plan.steps if isinstance(step, PromoteSnapshot)]
-        steps += tuple(IndexArtifact(os.path.join(wanted.directory, step.name)) for step in promotions)
+        steps += tuple(IndexArtifact(os.path.join(directory, step.name)) for step in promotions)
     return replace(plan, steps=steps), kept
 
 
-def _predict_import(path: str, wanted: WantedImport, task: Task) -> Outcome:
-    task.warnings.append(f"there is no archive at {path} yet; without one this task fails outside check mode")
+def _predict_import(run: _Import) -> Outcome:
+    path, wanted = run.path, run.wanted
+    run.task.warnings.append(f"there is no archive at {path} yet; without one this task fails outside check mode")
     what = wanted.name or wanted.digest or "the snapshots"
     after = {wanted.name or "head": wanted.digest or f"the head of {path}"}
     plan = Plan((f"install {what} from {path} in {wanted.directory}",), {}, after)
@@ -164,20 +198,3 @@ def _require_checksum(path: str, found: str, wanted: str) -> None:
         raise IntegrityError(
             f"archive {path} has the checksum {found}, wanted {wanted}", path=path, expected=wanted, actual=found
         )
-
-
-def _index_hints(home: Home, directory: str) -> dict[str, list[str]]:
-    """Return the paths that the index gives for each digest; they save a search and are looked at all the same."""
-    hints: dict[str, list[str]] = {}
-    if is_indexed(home, directory):
-        for row in observe_index(home.database).rows:
-            if os.path.dirname(row.artifact_path) == directory:
-                hints.setdefault(row.digest, []).append(row.artifact_path)
-    return hints
-
-
-def _index_steps(task: Task, home: Home, artifacts: Sequence[Artifact]) -> tuple[object, ...]:
-    if not artifacts or not is_indexed(home, os.path.dirname(artifacts[0].path)):
-        return ()
-    found = [(artifact.path, artifact.descriptor) for artifact in artifacts]
-    return plan_index_upserts(observe_index(home.database), found, task.now_text)

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pwd
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,7 +33,7 @@ class Home:
         cache_dir: The image cache.
         sandboxes_dir: The sandboxes' disks.
         database: The database's file, which need not exist.
-        generation: ``G1``, ``G2`` or ``G3``, the latest that the database or the store shows; ``unknown`` when the
+        generation: ``G1``, ``G2`` or ``G3`` by the database, or by the store where there is none; ``unknown`` when the
             database is none of them. A home without a database counts as G1.
         exists: Whether the home is a directory.
     """
@@ -130,10 +128,8 @@ def _generation(database: str, store: str) -> str:
         schema = observe_index_schema(database)
     except FormatError:
         return UNKNOWN
-    if schema in (G3, UNKNOWN):
-        return schema
-    # The names of the generations sort by age.
-    return max(G1 if schema == ABSENT else schema, _store_generation(store))
+    # Every microsandbox upgrades the database before it touches the store, so only a home without one needs a look.
+    return _store_generation(store) if schema == ABSENT else schema
 
 
 def _store_generation(store: str) -> str:
@@ -145,14 +141,8 @@ def _store_generation(store: str) -> str:
         return G3
     generation = G1
     for name in names:
-        if _is_file(os.path.join(store, name, _GROUP_FILE)):
+        if os.path.isfile(f"{store}/{name}/{_GROUP_FILE}"):
             return G3
-        if generation == G1 and _is_file(os.path.join(store, name, _LATER_DESCRIPTOR)):
+        if os.path.isfile(f"{store}/{name}/{_LATER_DESCRIPTOR}"):
             generation = G2
     return generation
-
-
-def _is_file(path: str) -> bool:
-    with contextlib.suppress(OSError):
-        return stat.S_ISREG(os.lstat(path).st_mode)
-    return False

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 from dataclasses import dataclass
+from typing import Any
 
 from .._disk.database import read_database
 from .._formats.descriptor import G1, G2, G3
@@ -68,6 +70,9 @@ _G2_COLUMNS = _G1_COLUMNS | {
     "migration_error_code",
 }
 _G3_COLUMNS = _G2_COLUMNS | {"snapshot_id", "descriptor_digest", "group_name", "group_path"}
+# One letter a column for what a sound row holds: text, a number, or nothing.
+_LETTERS: dict[type, str] = {str: "t", int: "n", type(None): "-"}
+_SOUND = re.compile(r"t[t-][t-]tt[t-][t-]t[n-]ttn\Z")
 _SCHEMAS = {_G1_COLUMNS: G1, _G2_COLUMNS: G2, _G3_COLUMNS: G3}
 
 
@@ -168,7 +173,9 @@ def _read_index(database: str, connection: sqlite3.Connection) -> Index:
     return Index(database, schema, tuple(_row(values) for values in rows), columns)
 
 
-def _row(values: tuple[object, ...]) -> IndexRow:
+def _row(values: tuple[Any, ...]) -> IndexRow:
+    if _SOUND.match("".join(_LETTERS.get(type(value), "?") for value in values)):
+        return IndexRow(*values)
     texts = {name: _text(value) for name, value in zip(INDEX_COLUMNS, values)}
     numbers = {name: value if isinstance(value, int) else None for name, value in zip(INDEX_COLUMNS, values)}
     return IndexRow(
