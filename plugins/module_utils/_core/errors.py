@@ -54,5 +54,5 @@ class UnsupportedError(MicrosandboxError):
 
 def excerpt(text: str, limit: int = 80) -> str:
     """Return foreign text fit for a message: escaped, quoted and at most about ``limit`` characters long."""
-    shown = text if len(text) <= limit else text[:limit] + "..."
-    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in shown) + "'"
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[: limit + 1])
+    return "'" + (shown if len(shown) <= limit else shown[:limit] + "...") + "'"

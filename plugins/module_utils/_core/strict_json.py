@@ -148,9 +148,11 @@ class Fields:
             raise FormatError(f"{self._label()} is {describe(value)}, not an object")
         self._members = dict(value.members)
         if len(self._members) != len(value.members):
-            names = [name for name, dummy in value.members]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise FormatError(f"{self._label()} has the field {excerpt(twice)} twice", field=twice[:80])
+            left = set(self._members)
+            for name, dummy in value.members:
+                if name not in left:
+                    raise FormatError(f"{self._label()} has the field {excerpt(name)} twice", field=name[:80])
+                left.remove(name)
 
     def require_exactly(self, names: Collection[str]) -> None:
         """Refuse a member that is not among the names.

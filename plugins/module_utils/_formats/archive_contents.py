@@ -17,6 +17,8 @@ from .._core.errors import FormatError
 from .._core.strict_json import Fields, parse_json
 
 MAX_CONTENTS_BYTES = 1 << 20
+# microsandbox from 0.6.7 on follows no more generations.
+MAX_SNAPSHOTS = 128
 MARK = b"SBXTOC1\n"
 FOOTER_BYTES = 4 + len(MARK)
 
@@ -84,9 +86,9 @@ def parse_contents(text: bytes) -> ArchiveContents:
     fields = Fields(parse_json(text, what=_WHAT, max_bytes=MAX_CONTENTS_BYTES), _WHAT)
     if fields.text("schema") != _SCHEMA:
         raise FormatError(f"{_WHAT} has an unknown schema, expected {_SCHEMA}")
-    digests = fields.value("digests")
-    if not isinstance(digests, list) or not all(isinstance(digest, str) for digest in digests):
-        raise FormatError(f"digests in {_WHAT} are no list of texts")
+    digests = fields.items("digests")
+    if len(digests) > MAX_SNAPSHOTS or not all(isinstance(digest, str) for digest in digests):
+        raise FormatError(f"digests in {_WHAT} are no list of at most {MAX_SNAPSHOTS} texts")
     return ArchiveContents(
         head=fields.text("head"),
         digests=tuple(str(digest) for digest in digests),

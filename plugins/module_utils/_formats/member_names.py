@@ -16,6 +16,17 @@ from .._core.errors import FormatError, UnsupportedError, excerpt
 
 MAX_COMPONENT_BYTES = 255
 
+# Where microsandbox keeps descriptors and locks: an upper of that name would pass for one.
+_RESERVED_FILES = frozenset(
+    {
+        ".manifest.json.legacy",
+        ".snapshot-migration.lock",
+        "group-member.json",
+        "group.json",
+        "metadata.json",
+        "snapshot.json",
+    }
+)
 _CACHE_ENDINGS = {"manifests": ".json", "fsmeta": ".erofs", "layers": ".erofs", "vmdk": ".vmdk"}
 _G2_MEMBER = re.compile(r"(archive\.json|(snapshots|files)/[0-9a-f]{64}(/.*)?|images(/.*)?)\Z")
 _G3_MEMBER = re.compile(r"(snapshots/snap_|layers/layer_)")
@@ -80,9 +91,11 @@ def parse_member_name(name: bytes, is_directory: bool) -> MemberName:
         return _parse_cache_name(text, parts, is_directory)
     if is_directory and len(parts) == 1:
         return SnapshotDirectory(text)
-    if not is_directory and len(parts) == 2:
-        return SnapshotFile(parts[0], parts[1])
     _refuse_later_generation(text)
+    if not is_directory and len(parts) == 2:
+        if parts[1] in _RESERVED_FILES:
+            raise FormatError(f"member {excerpt(text)} has the name of a file that microsandbox keeps for itself")
+        return SnapshotFile(parts[0], parts[1])
     if is_directory:
         raise FormatError(f"directory member {excerpt(text)} is nested, a snapshot's directory stands alone")
     raise FormatError(f"file member {excerpt(text)} has {len(parts)} components, a snapshot's file has 2")

@@ -96,6 +96,9 @@ def parse_header(record: bytes) -> Header:
     mode = _parse_number(record[_MODE], what, "mode")
     if kind != SPARSE_TYPE:
         return Header(name, kind, mode, stored, stored, (), False)
+    if record[_MAGIC] != _GNU_MAGIC:
+        # Others read the same bytes as a ustar prefix, or no map at all.
+        raise FormatError(f"sparse member {what} has the magic {_shown(record[_MAGIC])}, expected GNU tar's")
     pairs, ended = _parse_pairs(record, _SPARSE_AT, _SPARSE_INLINE_PAIRS, what)
     is_extended = record[_SPARSE_IS_EXTENDED] != 0
     if ended and is_extended:
@@ -205,9 +208,7 @@ def parse_pax_path(body: bytes) -> bytes | None:
     return path
 
 
-_HARMLESS_PAX_KEYS = frozenset(
-    {b"atime", b"ctime", b"mtime", b"uid", b"gid", b"uname", b"gname", b"comment", b"charset", b"hdrcharset"}
-)
+_HARMLESS_PAX_KEYS = frozenset({b"atime", b"ctime", b"mtime", b"uid", b"gid", b"uname", b"gname", b"comment"})
 
 
 def _header(name: str, kind: bytes, size_bytes: int) -> bytes:
@@ -252,6 +253,9 @@ def _parse_pairs(record: bytes, at: int, count: int, what: str) -> tuple[tuple[S
         field = record[at + index * _SPARSE_PAIR_BYTES : at + (index + 1) * _SPARSE_PAIR_BYTES]
         if field[0] == 0 and field[12] == 0:
             return tuple(pairs), True
+        if field[0] == 0 or field[12] == 0:
+            # Some programs read this as a zero, others as the end of the map.
+            raise FormatError(f"sparse member {what} has half a pair in its map")
         pairs.append(
             SparsePair(_parse_number(field[:12], what, "run offset"), _parse_number(field[12:], what, "run length"))
         )

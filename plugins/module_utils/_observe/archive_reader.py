@@ -14,8 +14,9 @@ from .._disk.byte_source import ByteSource
 from .._disk.sparse_file import BLOCK_BYTES, BUFFER_BYTES, BufferPool, Segment
 from .._disk.zstd import MAX_WINDOW_BYTES, FrameReader
 from .._disk.zstd_frames import FRAME_MAGIC, is_skippable_frames
+from .._formats.archive_contents import MAX_SNAPSHOTS
 from .._formats.manifest_json import MAX_MANIFEST_BYTES
-from .._formats.member_names import MemberName, parse_member_name
+from .._formats.member_names import MemberName, SnapshotDirectory, SnapshotFile, parse_member_name
 from .._formats.tar_records import (
     DIRECTORY_TYPE,
     LONG_NAME_TYPE,
@@ -33,6 +34,7 @@ from .._formats.tar_records import (
 )
 
 _MAX_PAX_BYTES = 1 << 16
+_MAX_MANIFESTS_BYTES = 8 << 20  # all together: what they say stays in memory until the archive is judged
 _MAX_PADDING_BYTES = 1 << 20  # zeros after the end marker; tar programs fill up a block of records
 _MAX_TRAILER_BYTES = 4 << 20  # skippable frames after the archive
 _REST_BYTES = 1 << 16
@@ -112,6 +114,8 @@ class ArchiveReader:
             self._stream = FrameReader(self._source, limits.window_bytes)
         self._body_left = 0
         self._padding_left = 0
+        self._prefixes: set[str] = set()
+        self._manifests_bytes = 0
         self._scratch = bytearray(BUFFER_BYTES)
 
     def members(self) -> Iterator[Member]:
@@ -144,6 +148,13 @@ class ArchiveReader:
                 f"member {_shown(member)} has {member.real_bytes} bytes, at most {limit} stored ones are allowed",
                 limit=limit,
             )
+        self._manifests_bytes += member.stored_bytes
+        if self._manifests_bytes > _MAX_MANIFESTS_BYTES:
+            raise FormatError(
+                f"manifests up to member {_shown(member)} have {self._manifests_bytes} bytes,"
+                f" at most {_MAX_MANIFESTS_BYTES} are allowed",
+                limit=_MAX_MANIFESTS_BYTES,
+            )
         content = self._read(member.stored_bytes)
         self._body_left = 0
         return content
@@ -172,19 +183,21 @@ class ArchiveReader:
         """Return the next member's header with its long or PAX name in place, or None at the end marker."""
         self._skip(self._body_left + self._padding_left)
         long_name: bytes | None = None
+        has_name_record = False
         while True:
             record = self._read(RECORD_BYTES)
             if record == _ZERO_RECORD:
-                if long_name is not None:
-                    raise FormatError("archive ends after a long name that names no member")
+                if has_name_record:
+                    raise FormatError("archive ends after a long name that names no member, or a PAX header")
                 if self._read(RECORD_BYTES) != _ZERO_RECORD:
                     raise FormatError("archive has a lone zero record between its members")
                 return None
             header = parse_header(record)
             if header.type not in (LONG_NAME_TYPE, PAX_TYPE):
                 return header if long_name is None else header._replace(name=long_name)
-            if long_name is not None:
-                raise FormatError("archive names one member twice, by a long name and a PAX header")
+            if has_name_record:
+                raise FormatError("archive names one member twice, by two long names or PAX headers in a row")
+            has_name_record = True
             long_name = self._read_long_name(header)
 
     def _read_long_name(self, header: Header) -> bytes | None:
@@ -194,7 +207,7 @@ class ArchiveReader:
             raise FormatError(f"archive has a name record of {header.stored_bytes} bytes, at most {limit} are allowed")
         body = self._read(header.stored_bytes)
         self._skip(padding_bytes(header.stored_bytes))
-        name = parse_pax_path(body) if is_pax else body.split(b"\0", 1)[0]
+        name = parse_pax_path(body) if is_pax else body.rstrip(b"\0")
         if name is not None and len(name) > self._limits.name_bytes:
             raise FormatError(f"archive has a name of {len(name)} bytes, at most {self._limits.name_bytes} are allowed")
         return name
@@ -214,6 +227,12 @@ class ArchiveReader:
                 f"member {shown} has mode {header.mode & 0o7777:04o}, with a setuid, setgid or sticky bit"
             )
         name = parse_member_name(header.name, is_directory)
+        if isinstance(name, (SnapshotDirectory, SnapshotFile)):
+            self._prefixes.add(name.prefix)
+            if len(self._prefixes) > MAX_SNAPSHOTS:
+                raise FormatError(f"archive has more than {MAX_SNAPSHOTS} snapshots", limit=MAX_SNAPSHOTS)
+        elif header.type == SPARSE_TYPE:
+            raise FormatError(f"image cache member {shown} is sparse, microsandbox stores those whole")
         pairs = self._read_sparse_map(header) if header.type == SPARSE_TYPE else ()
         self._body_left = header.stored_bytes
         self._padding_left = padding_bytes(header.stored_bytes)
