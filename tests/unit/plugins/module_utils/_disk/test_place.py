@@ -11,7 +11,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.place import observe_place
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.place import observe_place, require_space
 
 
 def filesystem_by_df(path: Path) -> str:
@@ -62,3 +63,37 @@ def test_a_mount_point_with_a_space_is_found(tmp_path: Path) -> None:
         assert observe_place(str(point)).filesystem == "tmpfs"
     finally:
         subprocess.run(["umount", point], check=True)
+
+
+def test_room_that_is_there_is_enough(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        require_space(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def test_room_that_is_not_there_is_told_in_numbers(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(StateError, match=f"{tmp_path} needs {1 << 60} bytes more and .* in reserve") as caught:
+            require_space(fd, 1 << 60)
+    finally:
+        os.close(fd)
+    assert caught.value.facts["needed_bytes"] == 1 << 60
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_hundredth_of_a_small_file_system_is_kept_in_reserve(tmp_path: Path) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(tmp_path)]
+    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"this machine mounts nothing: {mounted.stderr.strip()}")
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        require_space(fd, 39 << 20)
+        with pytest.raises(StateError, match="needs 41943040 bytes more and 419430 in reserve"):
+            require_space(fd, 40 << 20)
+    finally:
+        os.close(fd)
+        subprocess.run(["umount", tmp_path], check=True)

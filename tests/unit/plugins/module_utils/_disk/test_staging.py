@@ -330,6 +330,19 @@ def test_where_names_cannot_be_swapped_a_kill_at_any_rename_loses_neither(
     assert names(tmp_path / "target") == ([survivor] if survivor == "old" else [])
 
 
+def test_where_names_cannot_be_swapped_a_failing_rename_brings_the_old_entry_back(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    tmp_path.joinpath("target").mkdir()
+    tmp_path.joinpath("target/old").touch()
+    inject = ["-e", "inject=renameat2:error=EINVAL", "-e", "inject=?rename,?renameat:error=EIO:when=2"]
+    command = ["strace", "-f", "-qq", "-o", "/dev/null", *inject, sys.executable, "-B", "-c", REPLACER, str(tmp_path)]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert "Input/output error" in done.stderr
+    assert names(tmp_path) == ["target"]
+    assert names(tmp_path / "target") == ["old"]
+
+
 def test_removing_a_tree_follows_no_symlink(tmp_path: Path) -> None:
     tmp_path.joinpath("elsewhere").mkdir()
     tmp_path.joinpath("elsewhere/precious").touch()
