@@ -23,7 +23,7 @@ import time
 import urllib.parse
 from typing import Callable, TypeVar
 
-from .._core.errors import FormatError, MicrosandboxError, StateError
+from .._core.errors import FormatError, MicrosandboxError, StateError, excerpt
 
 _Result = TypeVar("_Result")
 
@@ -63,7 +63,7 @@ def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], 
             with contextlib.closing(_connect(copy, _BUSY_SECONDS)) as connection:
                 connection.execute("PRAGMA synchronous=OFF")
                 return read(connection)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeDecodeError) as exc:
             raise _translated(database, exc) from exc
 
 
@@ -87,7 +87,7 @@ def write_database(database: str, write: Callable[[sqlite3.Connection], _Result]
             with contextlib.closing(_connect(database, max(0.0, min(_BUSY_SECONDS, remaining)))) as connection:
                 connection.execute("PRAGMA foreign_keys=ON")
                 return _run_immediate(connection, write)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, UnicodeDecodeError) as exc:
             if not _is_busy(exc):
                 raise _translated(database, exc) from exc
             if time.monotonic() >= deadline:
@@ -189,17 +189,23 @@ def _require_regular(database: str) -> None:
             raise _not_regular(path)
 
 
-def _is_busy(exc: sqlite3.Error) -> bool:
+def _is_busy(exc: Exception) -> bool:
     # Python before 3.11 does not tell SQLite's code.
     return isinstance(exc, sqlite3.OperationalError) and "locked" in str(exc)
 
 
-def _translated(database: str, exc: sqlite3.Error) -> MicrosandboxError:
+def _translated(database: str, exc: Exception) -> MicrosandboxError:
+    # Python fails to decode SQLite's own message where that quotes a damaged schema.
     if _is_busy(exc):
         return StateError(f"the database {database} is locked by another process", path=database)
     if not isinstance(exc, (sqlite3.OperationalError, sqlite3.IntegrityError, sqlite3.ProgrammingError)):
-        return FormatError(f"{database} is no sound SQLite database: {exc}", path=database)
-    return StateError(f"SQLite refuses to work on {database}: {exc}", path=database)
+        return FormatError(f"{database} is no sound SQLite database: {_shown(exc)}", path=database)
+    return StateError(f"SQLite refuses to work on {database}: {_shown(exc)}", path=database)
+
+
+def _shown(exc: Exception) -> str:
+    """Return SQLite's message, which may quote what stands in the database, as one short line."""
+    return excerpt(str(exc), 200)[1:-1]
 
 
 def _locked(database: str, patience: float) -> StateError:
