@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .._core.errors import IntegrityError, RequestError, StateError, excerpt
-from .._formats.archive_contents import ArchiveContents
+from .._formats.archive_contents import MAX_SNAPSHOTS, ArchiveContents
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive, ArchivedSnapshot
 from .._observe.artifact import Artifact
@@ -126,9 +126,15 @@ def plan_export(
         is_archive: Whether that file begins like an archive.
 
     Raises:
-        StateError: The file at the path is no archive.
+        StateError: The file at the path is no archive, or there are more snapshots than an archive holds.
     """
     digests = tuple(artifact.descriptor.digest for artifact in artifacts)
+    if len(digests) > MAX_SNAPSHOTS:
+        raise StateError(
+            f"snapshot {artifacts[-1].path} has {len(digests) - 1} ancestors, an archive holds {MAX_SNAPSHOTS} snapshots",
+            path=artifacts[-1].path,
+            limit=MAX_SNAPSHOTS,
+        )
     after = {
         "path": wanted.path,
         "head": digests[-1],
