@@ -131,7 +131,8 @@ def plan_export(
     digests = tuple(artifact.descriptor.digest for artifact in artifacts)
     if len(digests) > MAX_SNAPSHOTS:
         raise StateError(
-            f"snapshot {artifacts[-1].path} has {len(digests) - 1} ancestors, an archive holds {MAX_SNAPSHOTS} snapshots",
+            f"snapshot {artifacts[-1].path} comes with {len(digests) - 1} ancestors,"
+            f" an archive holds {MAX_SNAPSHOTS} snapshots",
             path=artifacts[-1].path,
             limit=MAX_SNAPSHOTS,
         )
