@@ -53,7 +53,6 @@ class Ansible:
 
     Attributes:
         home: The home directory of the user that it runs as.
-        variables: Extra variables of every run.
 
     Args:
         directory: Where it may write.
@@ -62,12 +61,16 @@ class Ansible:
 
     def __init__(self, directory: Path, collections: Path) -> None:
         self.home = directory / "user"
-        self.variables: dict[str, Any] = {"ansible_python_interpreter": sys.executable}
+        self._python = Path(sys.executable)
         self._directory = directory
         self._collections = collections
         self._configuration = directory / "ansible.cfg"
         self._configuration.touch()
         self.home.mkdir()
+
+    def use(self, python: Path) -> None:
+        """Run modules with another Python than the tests' own."""
+        self._python = python
 
     def run(self, module: str, *, check: bool = False, **options: Any) -> Result:
         """Run one module as the only task of a play, and return its result, be it a failure or not."""
@@ -101,7 +104,8 @@ class Ansible:
 
     def _ansible(self, arguments: list[str], directory: Path, watch: Path | None = None) -> Run:
         results = directory / "results"
-        common = ["--inventory", "localhost,", "--connection", "local", "--extra-vars", json.dumps(self.variables)]
+        common = ["--inventory", "localhost,", "--connection", "local"]
+        common += ["--extra-vars", json.dumps({"ansible_python_interpreter": str(self._python)})]
         done = subprocess.run(
             [sys.executable, "-m", "ansible", *arguments, *common],
             cwd=directory,
