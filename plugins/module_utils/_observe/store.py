@@ -64,7 +64,7 @@ def observe_store(directory: str, only: str | None = None) -> Store:
     """
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() or entry.is_symlink())
+            names = sorted(entry.name for entry in entries if entry.is_symlink() or entry.is_dir())
     except FileNotFoundError:
         return Store(directory, (), (), ())
     artifacts, invalid, orphans = [], [], []
@@ -136,7 +136,12 @@ def _with_digest(path: str, digest: str) -> Artifact | None:
 def _visible_directories(directory: str) -> list[str]:
     try:
         with os.scandir(directory) as entries:
-            return sorted(entry.path for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            # Through a symlink there is no artifact; asked about one that leads nowhere, the system may also fail.
+            return sorted(
+                entry.path
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            )
     except (FileNotFoundError, NotADirectoryError):
         return []
 
