@@ -127,6 +127,9 @@ def _lifecycle_lock(home: Home, sandbox: str) -> Iterator[None]:
     """
     directory = os.path.join(home.path, "run", "locks")
     path = os.path.join(directory, hashlib.sha256(sandbox.encode("utf-8")).hexdigest()[:32] + ".lock")
+    for above in (os.path.dirname(directory), directory):
+        if os.path.islink(above):
+            raise StateError(f"{above} is a symlink, a home keeps its lifecycle locks itself", path=above)
     made = make_directories(directory)
     try:
         fd = _open_lock_file(path)
@@ -148,14 +151,19 @@ def _lifecycle_lock(home: Home, sandbox: str) -> Iterator[None]:
 def _open_lock_file(path: str) -> int:
     """Open a lock file, and make it when it is missing, for the home's owner to use as well."""
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    refusal = StateError(f"{path} is no regular file, a lifecycle lock is one", path=path)
     try:
         fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
         try:
-            return os.open(path, flags)
+            fd = os.open(path, flags)
         except OSError as exc:
-            if exc.errno in (errno.ELOOP, errno.ENXIO):
-                raise StateError(f"{path} is no regular file, a lifecycle lock is one", path=path) from exc
+            if exc.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                raise refusal from exc
             raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise refusal from None
+        return fd
     adopt_owner(path, os.stat(os.path.dirname(path)))
     return fd
