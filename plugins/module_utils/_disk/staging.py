@@ -124,14 +124,15 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
                     raise StateError(f"{os.path.join(parent, name)} is locked by another process", path=parent)
                 adopt_owner(name, os.fstat(parent_fd), dir_fd=parent_fd)
                 yield StagingArea(os.path.join(parent, name), fd, parent_fd)
-            except OSError as exc:
-                if exc.filename is None:
-                    exc.filename = parent  # what a write through a descriptor cannot know
-                raise
             finally:
                 os.close(fd)
         finally:
             _clear(name, parent_fd)
+    except OSError as exc:
+        # A call that has descriptors knows a bare name, a number, or nothing at all.
+        if not (isinstance(exc.filename, str) and os.path.isabs(exc.filename)):
+            exc.filename = parent
+        raise
     finally:
         os.close(parent_fd)
 
