@@ -20,27 +20,26 @@ from tracing import Call, why_not_here
 from trial import ASIDE, BETWEEN, FAULTS, NEW, OLD, SOME, UNINDEXED, Bench, Point, Verdict
 from worlds import OPERATIONS, Operation, Scene
 
-# Locks and reads repeat with the same arguments; once each is enough, for nothing changes between.
-_ONCE = ("fcntl", "lseek")
 _STATES = (OLD, NEW, UNINDEXED, SOME, ASIDE, BETWEEN)
+Judged = tuple[Point, Verdict]
 _STEPS = ("fsync", "fdatasync", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "unlink", "unlinkat", "rmdir")
 
 
 def all_points(bench: Bench) -> Iterator[Point]:
     """Yield every fault of the full matrix.
 
-    A call that changes something fails in each way. A lock, a call that only reads, and a call on a private copy of the
-    database are taken once for each set of arguments; reading fails, and does not run out of space.
+    A call that changes something fails in each way. A lock, a call on the database's shared memory or on a private copy
+    of it, and a call that only reads, are taken once for each set of arguments; reading does not run out of space.
     """
     seen: set[str] = set()
     for call in bench.calls:
-        is_repeated = call.is_reading or call.is_private or call.name in _ONCE
-        if is_repeated and call.text in seen:
+        is_fleeting = call.is_reading or call.is_private or call.name == "fcntl" or "-shm" in call.text
+        if is_fleeting and call.text in seen:
             continue
         seen.add(call.text)
         if call.is_reading:
             faults = ["EIO"]
-        elif is_repeated:
+        elif is_fleeting:
             faults = ["EIO", "kill"]
         else:
             faults = list(FAULTS)
@@ -69,7 +68,7 @@ def sampled_points(bench: Bench) -> Iterator[Point]:
                 yield Point(call, "kill")
 
 
-def table(verdicts: dict[str, list[Verdict]]) -> Iterator[str]:
+def table(verdicts: dict[str, list[Judged]]) -> Iterator[str]:
     """Yield the lines of the table: a row for each operation, with the numbers of runs by what came of them."""
     heads = ["operation", "calls", "runs", *FAULTS, *_STATES, "killed", "failed", "succeeded", "to sweep", "broken"]
     yield f"| {' | '.join(heads)} |"
@@ -79,12 +78,13 @@ def table(verdicts: dict[str, list[Verdict]]) -> Iterator[str]:
         yield f"| {name} | {' | '.join(str(cell) for cell in cells)} |"
 
 
-def _count(found: list[Verdict]) -> list[int]:
+def _count(judged: list[Judged]) -> list[int]:
     """Return the numbers of a row."""
-    states, faults = Counter(v.state for v in found), Counter(v.point.fault for v in found)
+    points, found = [point for point, dummy in judged], [verdict for dummy, verdict in judged]
+    states, faults = Counter(v.state for v in found), Counter(point.fault for point in points)
     ends = Counter(v.ended for v in found)
     cells = [
-        len({v.point.call for v in found}),
+        len({point.call for point in points}),
         len(found),
         *(faults[f] for f in FAULTS),
         *(states[s] for s in _STATES),
@@ -93,13 +93,13 @@ def _count(found: list[Verdict]) -> list[int]:
     return [*cells, sum(v.orphans > 0 for v in found), sum(bool(v.problems) for v in found)]
 
 
-def judge_operation(operation: Operation, directory: Path, is_sampled: bool) -> list[Verdict]:
+def judge_operation(operation: Operation, directory: Path, is_sampled: bool) -> list[Judged]:
     """Judge the faults of an operation, and print the promises that are broken as they are found."""
     bench = Bench(Scene(directory, operation))
     found = []
     for point in sampled_points(bench) if is_sampled else all_points(bench):
         verdict = bench.judge(point)
-        found.append(verdict)
+        found.append((point, verdict))
         for problem in verdict.problems:
             print(f"{operation.name}: {point}: {problem}", file=sys.stderr, flush=True)
     return found
@@ -125,7 +125,7 @@ def main() -> int:
                 count = len(verdicts[operation.name])
                 print(f"{operation.name}: {count} runs, {took:.0f} s", file=sys.stderr, flush=True)
     print("\n".join(table(verdicts)))
-    return int(any(verdict.problems for found in verdicts.values() for verdict in found))
+    return int(any(verdict.problems for found in verdicts.values() for dummy, verdict in found))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,8 @@ def run_operation(module: str, parameters: Mapping[str, Any], now_ns: int) -> di
     except errors.MicrosandboxError as exc:
         return {"failed": True, "code": exc.code, "msg": exc.message}
     except OSError as exc:
-        return {"failed": True, "code": "os", "msg": str(exc), "errno": exc.errno}
+        where = "" if exc.filename is None else f"{os.fsdecode(exc.filename)}: "
+        return {"failed": True, "code": "os", "msg": f"{where}{exc.strerror or exc}"}
     return {
         "failed": False,
         "changed": bool(outcome.plan.steps),

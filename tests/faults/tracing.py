@@ -16,12 +16,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Callable, NoReturn
 
 from worlds import Operation
 
@@ -32,7 +33,10 @@ _CHANGING = (
 _READING = ("read", "pread64", "preadv", "lseek", "getdents64")
 _OPENS_FOR_WRITING = re.compile(r"O_(WRONLY|RDWR|CREAT)")
 _LOCKS_OR_CLONES = re.compile(r"F_(OFD_)?SETLK|FICLONE")
-_RANDOM = re.compile(r"(?<=staging-)[0-9a-f]{16}|(?<=/tmp/)(microsandbox-)?\w{8}|\b\d+(?=<)|0x[0-9a-f]{6,}")
+# What a failed call has not read is shown as an address.
+_BUFFER = re.compile(r"\"\"(\.\.\.)?(?=[,}])|0x[0-9a-f]{6,}|\[\{iov_base=[^]]*\]")
+_ENTRIES = re.compile(r" /\* \d+ entries \*/")
+_RANDOM = re.compile(r"(?<=staging-)[0-9a-f]{16}|(?<=/tmp/)(microsandbox-)?\w{8}|\b\d+(?=<)")
 
 
 @dataclass(frozen=True)
@@ -99,35 +103,82 @@ def run_traced(operation: Operation, world: Path, faults: Sequence[str] = ()) ->
             dummy, status = os.waitpid(child, 0)
         tracer.communicate()
         trace = Path(directory, f"calls.{child}").read_text(encoding="utf-8")
-        calls, hit = _parse(trace, world)
-        text = printed.read_text(encoding="utf-8") if printed.exists() else ""
+        return _read_end(printed, status, *_parse(trace, world))
+
+
+def start_apart(operation: Operation, world: Path) -> Callable[[], Ended]:
+    """Start an operation in a process of its own, and return what waits for its end."""
+    directory = tempfile.TemporaryDirectory(prefix="run-")
+    printed = Path(directory.name, "printed")
+    child, start = _fork_waiting(operation, world, printed)
+    os.write(start, b"!")
+    os.close(start)
+
+    def wait() -> Ended:
+        dummy, status = os.waitpid(child, 0)
+        with directory:
+            return _read_end(printed, status, (), ())
+
+    return wait
+
+
+def run_for(operation: Operation, world: Path, seconds: float, stop: Callable[[], object]) -> Ended:
+    """Run an operation in a process of its own, and kill it as soon as it was stopped from outside.
+
+    Args:
+        operation: What to run.
+        world: Where.
+        seconds: When to stop it; it may have ended by then.
+        stop: What stops it.
+    """
+    with tempfile.TemporaryDirectory(prefix="run-") as directory:
+        printed = Path(directory, "printed")
+        child, start = _fork_waiting(operation, world, printed)
+        os.write(start, b"!")
+        os.close(start)
+        time.sleep(seconds)
+        stop()
+        os.kill(child, signal.SIGKILL)
+        dummy, status = os.waitpid(child, 0)
+        return _read_end(printed, status, (), ())
+
+
+def _read_end(printed: Path, status: int, calls: tuple[Call, ...], hit: tuple[Call, ...]) -> Ended:
+    text = printed.read_text(encoding="utf-8")
     is_crash = text.startswith("Traceback")
     result = json.loads(text) if text and not is_crash else None
     is_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    return Ended(result, is_killed, text if is_crash else "", calls, hit)
+    return Ended(result, is_killed and result is None, text if is_crash else "", calls, hit)
 
 
 def _fork_waiting(operation: Operation, world: Path, printed: Path) -> tuple[int, int]:
     """Start a process that runs the operation once it is sent a byte; return its id and where to write that byte."""
     reader, writer = os.pipe()
+    # Opened before the faults begin, which may be in every later call.
+    result = os.open(printed, os.O_WRONLY | os.O_CREAT, 0o600)
     child = os.fork()
     if child == 0:
         os.close(writer)
-        _run_child(operation, world, printed, reader)
+        _run_child(operation, world, result, reader)
     os.close(reader)
+    os.close(result)
     return child, writer
 
 
-def _run_child(operation: Operation, world: Path, printed: Path, reader: int) -> NoReturn:
+def _run_child(operation: Operation, world: Path, result: int, reader: int) -> NoReturn:
+    """Run the operation and end the process: a fork must never return into the caller's frames."""
+    text = ""
     try:
         os.chdir("/")
         tempfile.tempdir = str(world / "tmp")
-        if os.read(reader, 1):
+        # No call that is counted: strace may or may not see it begin.
+        if os.readv(reader, [bytearray(1)]):
             text = json.dumps(operation.run(world))
-            printed.write_text(text, encoding="utf-8")
-    except BaseException:  # noqa: BLE001 - a fork must never return into the caller's frames
-        printed.write_text(traceback.format_exc(), encoding="utf-8")
+    except BaseException:  # noqa: BLE001
+        text = traceback.format_exc()
     finally:
+        # By a call that no fault is put into.
+        os.pwritev(result, [text.encode()], 0)
         os._exit(0)
 
 
@@ -156,7 +207,8 @@ def _parse(trace: str, world: Path) -> tuple[tuple[Call, ...], tuple[Call, ...]]
         made[name] += 1
         if not place.search(arguments) or (name in ("fcntl", "ioctl") and not _LOCKS_OR_CLONES.search(arguments)):
             continue
-        text = _RANDOM.sub("*", f"{name}({arguments.rpartition(' = ')[0].rstrip()}".replace(str(world), ""))
+        text = f"{name}({arguments.rpartition(' = ')[0].rstrip()}".replace(str(world), "")
+        text = _RANDOM.sub("*", _BUFFER.sub("*", _ENTRIES.sub("", text)))
         calls.append(Call(name, made[name], text))
         # A killed call has no result; strace marks the others.
         if arguments.endswith("= ?") or ("(INJECTED)" in arguments and "ENOSYS" not in arguments):

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from operation import run_operation
@@ -52,7 +51,7 @@ class Verdict:
     """What a fault led to.
 
     Attributes:
-        point: The fault.
+        what: The fault, in words.
         state: The state right after it: one of the words above.
         ended: How the run ended: ``killed``, ``failed`` or ``succeeded``.
         orphans: How many staging areas it left.
@@ -60,7 +59,7 @@ class Verdict:
         problems: Each broken promise as a sentence; without any, all is well.
     """
 
-    point: Point
+    what: str
     state: str
     ended: str
     orphans: int
@@ -101,20 +100,30 @@ class Bench:
         self.scene.reset()
         fault = f"{point.call.name}:{FAULTS[point.fault].format(point.call.number)}"
         ended = run_traced(self.operation, self.scene.world, [fault])
+        may_leave = ended.is_killed or point.fault == "EIO from there on" or _hits_clearing(point.call)
+        verdict = self.judge_end(str(point), ended, may_leave)
+        return verdict if ended.hit else replace(verdict, problems=("the fault hit nothing",))
+
+    def judge_end(self, what: str, ended: Ended, may_leave: bool) -> Verdict:
+        """Judge what a run left in the world, and what the next run makes of it.
+
+        Args:
+            what: What happened to the run, in words.
+            ended: How it ended.
+            may_leave: Whether it could not but leave its staging area behind.
+        """
         after = observe_state(self.scene.world)
         state = self._name_state(after)
         problems = [
-            *_hit_problems(point, ended),
-            *self._report_problems(ended, state),
+            *_report_problems(ended, state),
             *self._state_problems(state, after),
             *self._inspection_problems(),
             *self._next_run_problems(after.temporary),
         ]
-        how = _name_end(ended)
         left = set(after.orphans) - set(self.old.orphans)
-        if how != "killed" and left and not _hits_clearing(point.call):
-            problems.append(f"it left {sorted(left)} although it was not killed")
-        return Verdict(point, state, how, len(left), len(after.temporary), tuple(problems))
+        if left and not may_leave:
+            problems.append(f"it left {sorted(left)}")
+        return Verdict(what, state, _name_end(ended), len(left), len(after.temporary), tuple(problems))
 
     def _name_state(self, after: State) -> str:
         for before in (self.old, self.swept):
@@ -145,17 +154,6 @@ class Bench:
         kept = {place: observe_state(area / place).files for place in places}
         return all(kept[f"aside-{Path(path).parent.name}"].get(Path(path).name) == gone[path] for path in gone)
 
-    def _report_problems(self, ended: Ended, state: str) -> Iterator[str]:
-        if ended.crash:
-            yield f"it crashed: {ended.crash}"
-        elif not ended.is_killed and ended.result is None:
-            yield "it ended without a result"
-        elif ended.result is not None and not ended.result["failed"]:
-            if state not in (NEW, UNINDEXED):
-                yield f"it reported success and left the state {state}"
-            if state == UNINDEXED and not ended.result["warnings"]:
-                yield "it reported success without a warning and left the index behind"
-
     def _state_problems(self, state: str, after: State) -> Iterator[str]:
         if state == BETWEEN:
             lost = sorted(path for path, content in self.old.files.items() if after.files.get(path) != content)
@@ -174,7 +172,7 @@ class Bench:
             yield f"the next run fails: {again['msg']}"
             return
         final = observe_state(self.scene.world)
-        if dataclasses.replace(final, temporary=()) != dataclasses.replace(self.new, temporary=()):
+        if replace(final, temporary=()) != replace(self.new, temporary=()):
             paths = {p for p in {*final.files, *self.new.files} if final.files.get(p) != self.new.files.get(p)}
             yield f"the next run leaves {sorted(paths)} otherwise, orphans {final.orphans}, rows {final.rows}"
         if set(final.temporary) - set(temporary):
@@ -187,6 +185,18 @@ class Bench:
         return {"home": str(self.scene.world / "home"), "labels": {}, "lock_timeout": 0.3}
 
 
+def _report_problems(ended: Ended, state: str) -> Iterator[str]:
+    if ended.crash:
+        yield f"it crashed: {ended.crash}"
+    elif not ended.is_killed and ended.result is None:
+        yield "it ended without a result"
+    elif ended.result is not None and not ended.result["failed"]:
+        if state not in (NEW, UNINDEXED):
+            yield f"it reported success and left the state {state}"
+        if state == UNINDEXED and not ended.result["warnings"]:
+            yield "it reported success without a warning and left the index behind"
+
+
 def _name_end(ended: Ended) -> str:
     if ended.is_killed:
         return "killed"
@@ -197,13 +207,6 @@ def _below(state: State, directory: str) -> dict[str, tuple[int, str]]:
     return {path: content for path, content in state.files.items() if str(Path(path).parent) == directory}
 
 
-def _hit_problems(point: Point, ended: Ended) -> Iterator[str]:
-    if not ended.hit:
-        yield "the fault hit nothing"
-    elif ended.hit[0] != point.call:
-        yield f"the fault hit {ended.hit[0].text}"
-
-
 def _hits_clearing(call: Call) -> bool:
     """Return whether the call is one of those by which a run clears its staging area, which then stays."""
-    return call.name in ("unlinkat", "rmdir", "openat", "getdents64") and "staging" in call.text
+    return call.name in ("unlinkat", "openat", "lseek", "getdents64") and "staging" in call.text
