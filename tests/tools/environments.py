@@ -20,6 +20,7 @@ _REQUIREMENTS = CHECKOUT / "tests" / "requirements"
 
 # The environment and the Python that carries it; python-3.9 takes ansible-core against that package's own floor.
 _PYTHONS = {
+    "fuzz": "3.11",
     "galaxy-importer": "3.11",
     "lint": "3.11",
     "python-3.9": "3.9",
@@ -27,19 +28,21 @@ _PYTHONS = {
     "python-3.13": "3.13",
 }
 _OPTIONS = {"python-3.9": ["--ignore-requires-python"]}
+# Requirements that stand beside what needs them.
+_FILES = {"fuzz": CHECKOUT / "tests" / "fuzz" / "requirements.txt"}
 
 
 def ensure_environment(name: str) -> Path:
     """Return the environment's directory of programs, made anew when it is missing or its pins have changed.
 
     Args:
-        name: Name of a file in ``tests/requirements/``, without ``.txt``.
+        name: Name of a file in ``tests/requirements/``, without ``.txt``, or of one that ``_FILES`` lists.
 
     Raises:
         SetupError: The Python that it needs is missing.
         subprocess.CalledProcessError: It could not be made.
     """
-    requirements = _REQUIREMENTS / f"{name}.txt"
+    requirements = _FILES.get(name, _REQUIREMENTS / f"{name}.txt")
     environment = CACHE / "environments" / name
     interpreter = find_interpreter(_PYTHONS[name])
     wanted = f"# {interpreter.resolve()}\n{requirements.read_text(encoding='utf-8')}"

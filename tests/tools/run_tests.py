@@ -29,6 +29,7 @@ from system_packages import SetupError, require_programs
 _TARGET_PYTHONS = ("3.9", "3.11", "3.13")
 # The environment that carries an ansible-core, and the pip that its ansible-test starts with.
 _SANITY = {"python-3.11": "24.2", "python-3.13": "25.2"}
+_FUZZ_SECONDS = "5"  # for each target
 
 
 @dataclass
@@ -149,6 +150,26 @@ def playbooks(stage: Stage) -> None:
     _run_against_installed_collection(stage, "tests/integration")
 
 
+def hostile(stage: Stage) -> None:
+    """Archives and homes made to break an import, and a short run of the fuzzers."""
+    require_programs()
+    python = ensure_environment("python-3.11") / "python"
+    stage.run([python, "-m", "pytest", "--numprocesses", "auto", "tests/hostile"])
+    stage.run([ensure_environment("fuzz") / "python", "tests/fuzz/run.py", "--seconds", _FUZZ_SECONDS])
+
+
+def faults(stage: Stage) -> None:
+    """Faults, kills, full disks, power cuts and contention."""
+    _run_against_installed_collection(stage, "tests/faults")
+
+
+def bench(stage: Stage) -> None:
+    """The benchmark on tiny sizes: what it measures has to be right, not quick."""
+    require_programs()
+    programs = ensure_environment("python-3.11")
+    stage.run([programs / "python", "tests/bench/run.py", "--short"], programs=programs)
+
+
 def _run_against_installed_collection(stage: Stage, tests: str) -> None:
     require_programs()
     programs = ensure_environment("python-3.11")
@@ -157,7 +178,7 @@ def _run_against_installed_collection(stage: Stage, tests: str) -> None:
 
 
 _STAGES: dict[str, Callable[[Stage], None]] = {
-    function.__name__: function for function in (lint, docs, unit, sanity, interop, playbooks)
+    function.__name__: function for function in (lint, docs, unit, sanity, hostile, faults, interop, playbooks, bench)
 }
 
 
