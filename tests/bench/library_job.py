@@ -68,7 +68,8 @@ def import_archive(archive: str, path: str, verify: bool) -> None:
             name=name,
             replaces=None,
         )
-        sink.promote(found, step)
+        sink.complete(found, step)
+        sink.promote(step)
 
 
 def main() -> None:

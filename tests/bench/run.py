@@ -27,17 +27,13 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 
 from contenders import Programs, Scene
-from environments import ensure_environment
 from growth import measure_growth
 from jobs import measure_jobs
 from report import write_report
-from setup_envs import ensure_environment as ensure_own_environment
-from setup_envs import ensure_microsandbox
+from setup_envs import ensure_environment, ensure_microsandbox
 from stores import measure_listing, measure_unchanged
-from system_packages import SetupError
 from workloads import make_image, workloads
 
 _HERE = Path(__file__).resolve().parent
@@ -109,7 +105,7 @@ def _run(options: argparse.Namespace, programs: Programs) -> None:
         keep()
     if "report" in options.sections:
         write_report(results, _CHECKOUT / "docs/benchmark.md")
-        plotting = ensure_own_environment("bench-plot", _HERE / "requirements.txt")
+        plotting = ensure_environment("bench-plot", _HERE / "requirements.txt")
         picture = _CHECKOUT / "docs/benchmark.svg"
         subprocess.run([plotting / "bin/python", _HERE / "plot.py", kept, picture], check=True)
 
@@ -128,10 +124,9 @@ def _programs(links: Path) -> Programs:
     namespace = links / "ansible_collections/sandboxops"
     namespace.mkdir(parents=True)
     (namespace / "microsandbox").symlink_to(_CHECKOUT)
-    try:
-        python = ensure_environment("python-3.11") / "python"
-    except SetupError as exc:
-        raise SystemExit(str(exc)) from exc
+    # An environment of its own: the tests' is made anew whenever its pins change, perhaps while this measures.
+    environment = ensure_environment("bench-ansible", _CHECKOUT / "tests/requirements/python-3.11.txt")
+    python = environment / "bin/python"
     return Programs(python, links, ensure_microsandbox("0.6.2"), ensure_microsandbox("0.7.11"))
 
 
