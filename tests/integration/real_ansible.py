@@ -21,7 +21,7 @@ COLLECTION = "sandboxops.microsandbox"
 ACTION_GROUP = f"group/{COLLECTION}.microsandbox"
 
 _CALLBACKS = Path(__file__).parent / "callback_plugins"
-_TIMEOUT_SECONDS = 120
+_TIMEOUT_SECONDS = 900  # for a play of a hundred tasks on a busy machine
 
 Result = dict[str, Any]
 
