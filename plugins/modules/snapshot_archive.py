@@ -13,7 +13,8 @@ description:
   - Writes a snapshot, with its ancestors if asked, into one archive file, or installs what such a file holds.
   - Archives are those of microsandbox 0.5.8 to 0.6.6. Those written here are read by later versions as well, and
     archives of those versions are installed here.
-  - The same snapshot and options give the same bytes on every host with the same version of the zstd library.
+  - The same snapshot under the same name, exported with the same options, gives the same bytes on every host that has
+    the same version of the zstd library.
   - An import reads the archive once, front to back, beside the store. The snapshots appear in the store only after the
     whole archive was judged; an archive that breaks any rule changes nothing. Holes stay holes, also those that an
     archive spells out as zeros.
