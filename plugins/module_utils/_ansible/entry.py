@@ -25,6 +25,8 @@ def run_module(argument_spec: Mapping[str, Any], work: Callable[[Task], Outcome]
         work: Observes, plans and, outside check mode, applies.
         constraints: ``mutually_exclusive`` and the like.
     """
+    # A umask that takes from the owner would lock an ordinary user out of the directories made here.
+    os.umask(os.umask(0o077) & 0o077)
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **constraints)
     task = Task(params=module.params, check_mode=module.check_mode, now_ns=time.time_ns())
     try:
