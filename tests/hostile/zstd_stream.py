@@ -16,10 +16,10 @@ PLAIN_HEADER = b"\x00\x38"
 
 
 class Run(NamedTuple):
-    """A byte and how often it stands there."""
+    """A byte, and how often it stands there."""
 
     byte: bytes
-    count: int
+    times: int
 
 
 Piece = Union[bytes, Run]
@@ -35,7 +35,7 @@ def blocks(pieces: Iterable[Piece], ends: bool = True) -> bytes:
     made = []
     for piece in pieces:
         if isinstance(piece, Run):
-            left = piece.count
+            left = piece.times
             while left:
                 size = min(left, MAX_BLOCK)
                 made.append((RLE, size, piece.byte))
