@@ -100,7 +100,6 @@ def test_what_a_user_may_not_read_is_an_error_with_the_path(
     assert not (machine / "golden").exists()
 
 
-@pytest.mark.xfail(reason="the message names the staging area, without the directory that it cannot be made in")
 def test_what_a_user_may_not_write_is_an_error_with_the_path(
     ansible: Ansible, python_of_owner: Path, owned: Path
 ) -> None:
