@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import filecmp
+import itertools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +32,38 @@ _ALLOCATED_FACTOR = 1.02
 _SLACK_BYTES = 1 << 16  # what a file system may add to a small file for its own maps
 
 
-def measure_jobs(scene: Scene, rounds: int, results: dict[str, Any], check: bool) -> int:
-    """Run all contenders and return how many products were checked.
+def measure_jobs(scene: Scene, rounds: int, keep: Callable[[str, Any], None], check: bool, only: str = "") -> int:
+    """Run all contenders job by job, and return how many products were checked.
 
     Our products are checked in the first round in any case.
 
     Args:
         scene: The workload.
         rounds: How often each contender runs; every second round in reverse order.
-        results: Where the figures go, by job and contender.
+        keep: Takes the figures of each job, by contender, once it is measured.
         check: Also check the products of the others.
+        only: Measure the jobs whose names begin like this.
 
     Raises:
         SystemExit: A product is not what it must be.
     """
     checked = 0
     _warm(scene)
-    rivals = entries(scene)
+    source = scene.image.stat()
+    keep("source", {"apparent": source.st_size, "allocated": source.st_blocks * 512})
+    for job, rivals in itertools.groupby(entries(scene), key=lambda entry: entry.job):
+        if job.startswith(only):
+            figures, count = _measure_job(scene, list(rivals), rounds, check)
+            keep(job, figures)
+            checked += count
+            print(f"{scene.workload.name}: {job}", file=sys.stderr, flush=True)
+    scene.clear()
+    return checked
+
+
+def _measure_job(scene: Scene, rivals: list[Entry], rounds: int, check: bool) -> tuple[dict[str, Any], int]:
+    figures: dict[str, Any] = {}
+    checked = 0
     for number in range(rounds):
         for entry in rivals if number % 2 == 0 else reversed(rivals):
             scene.clear()
@@ -55,17 +72,14 @@ def measure_jobs(scene: Scene, rounds: int, results: dict[str, Any], check: bool
             allocated = product.stat().st_blocks * 512 if product else None
             if number == 0 and (check or entry.who in (OURS, MODULE)):
                 checked += _check(scene, entry, product)
-            found = results.setdefault(entry.job, {}).setdefault(
-                entry.who, {"seconds": [], "process": [], "cpu": [], "peak": [], "allocated": allocated}
-            )
+            empty = {"seconds": [], "process": [], "cpu": [], "peak": [], "load": [], "allocated": allocated}
+            found = figures.setdefault(entry.who, empty)
             found["seconds"].append(cost.seconds)
             found["process"].append(cost.process_seconds)
             found["cpu"].append(cost.cpu_seconds)
             found["peak"].append(cost.peak_bytes)
-        print(f"{scene.workload.name}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
-    results["source"] = {"apparent": scene.image.stat().st_size, "allocated": scene.image.stat().st_blocks * 512}
-    scene.clear()
-    return checked
+            found["load"].append(os.getloadavg()[0])
+    return figures, checked
 
 
 def _warm(scene: Scene) -> None:

@@ -68,8 +68,7 @@ def import_archive(archive: str, path: str, verify: bool) -> None:
             name=name,
             replaces=None,
         )
-        sink.complete(found, step)
-        sink.promote(step)
+        sink.promote(found, step)
 
 
 def main() -> None:

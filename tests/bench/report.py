@@ -35,6 +35,7 @@ _MB = 1_000_000
 _UNCHANGED_SECONDS = 0.030
 _LISTING_SECONDS = 1.0
 _ALLOCATED_FACTOR = 1.02
+_QUIET_LOAD = 2.5  # what the contenders themselves make of two cores
 
 
 class _Target(NamedTuple):
@@ -97,7 +98,7 @@ def _sections(results: dict[str, Any]) -> Iterable[str]:
         yield "### Targets of the library"
         yield _table(
             ("job", "workload", "target", "library", "the other", "share of the target", "verdict"),
-            (_target_row(target, jobs) for target in _TARGETS if target.workload in jobs),
+            (_target_row(target, jobs) for target in _TARGETS if target.job in jobs.get(target.workload, ())),
         )
         yield "### Disk after an import or capture"
         yield _allocated(jobs)
@@ -112,6 +113,12 @@ def _sections(results: dict[str, Any]) -> Iterable[str]:
         yield (
             f"### {name}: {source['apparent'] / (1 << 30):g} GiB apparent, {source['allocated'] / _MB:.1f} MB on disk"
         )
+        load = max(max(one["load"]) for job in found.values() for one in job.values() if isinstance(one, dict))
+        if load > _QUIET_LOAD:
+            yield (
+                f"Other programs were running: the load average was {load:.1f}. Times are too long and ratios"
+                " uncertain, those of jobs with several threads most."
+            )
         yield _everything({job: who for job, who in found.items() if job != "source"})
     if "W1" in jobs:
         yield "### What Ansible itself costs (W1)"

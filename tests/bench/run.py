@@ -62,7 +62,7 @@ def _run_short(programs: Programs) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     for workload in workloads(_SHORT_SCALE).values():
         scene = _scene(workload, directory, programs)
-        checks = measure_jobs(scene, rounds=1, results={}, check=True)
+        checks = measure_jobs(scene, rounds=1, keep=lambda job, figures: None, check=True)
         if workload.name == "W1":
             measure_unchanged(scene, artifacts=20, rounds=1)
         print(f"{workload.name}: {checks} products are what they must be")
@@ -85,10 +85,13 @@ def _run(options: argparse.Namespace, programs: Programs) -> None:
     for workload in wanted:
         if "jobs" in options.sections:
             scene = _scene(workload, directory, programs)
-            found: dict[str, Any] = {}
-            measure_jobs(scene, options.rounds, found, check=False)
-            results.setdefault("jobs", {})[workload.name] = found
-            keep()
+            found = results.setdefault("jobs", {}).setdefault(workload.name, {})
+
+            def keep_job(job: str, figures: Any, found: dict[str, Any] = found) -> None:
+                found[job] = figures
+                keep()
+
+            measure_jobs(scene, options.rounds, keep_job, check=False, only=options.job)
         if "unchanged" in options.sections and workload.name in ("W1", "W2"):
             scene = _scene(workload, directory, programs)
             found = measure_unchanged(scene, artifacts=1000, rounds=max(5, options.rounds))
@@ -104,7 +107,13 @@ def _run(options: argparse.Namespace, programs: Programs) -> None:
         results["growth"] = measure_growth(directory / "growth", programs, options.scale)
         keep()
     if "report" in options.sections:
-        write_report(results, _CHECKOUT / "docs/benchmark.md")
+        _report(results, kept)
+
+
+def _report(results: dict[str, Any], kept: Path) -> None:
+    """Write the tables and draw the plot."""
+    write_report(results, _CHECKOUT / "docs/benchmark.md")
+    if "growth" in results:
         plotting = ensure_environment("bench-plot", _HERE / "requirements.txt")
         picture = _CHECKOUT / "docs/benchmark.svg"
         subprocess.run([plotting / "bin/python", _HERE / "plot.py", kept, picture], check=True)
@@ -115,6 +124,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="factor on every size (default: 1)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender runs (default: 5)")
     parser.add_argument("--workloads", type=lambda text: text.split(","), default=["W1", "W2", "W3", "W4"])
+    parser.add_argument("--job", default="", help="only the jobs whose names begin like this")
     parser.add_argument("--sections", type=lambda text: text.split(","), default=list(_SECTIONS))
     parser.add_argument("--short", action="store_true", help="check results on tiny sizes, time nothing")
     return parser.parse_args()
@@ -154,7 +164,7 @@ def _machine() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)),
         "kernel": ".".join(platform.release().split(".")[:2]),
         "filesystem": filesystem,
-        "python": "3.11",
+        "python": ".".join(platform.python_version_tuple()[:2]),
     }
 
 
