@@ -169,6 +169,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.ind
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.unicode_text import is_unicode
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import (
     Index,
+    IndexRow,
     observe_gone,
     observe_index,
 )
@@ -213,14 +214,19 @@ def make_plan(index: Index, steps: Sequence[IndexStep], store: Store) -> Plan:
     before, after = set(index.rows), set(rows_after(index.rows, steps))
     return Plan(
         tuple(steps),
-        before={row.artifact_path: asdict(row) for row in before - after},
-        after={row.artifact_path: asdict(row) for row in after - before},
+        before={row.artifact_path: _shown(row) for row in before - after},
+        after={row.artifact_path: _shown(row) for row in after - before},
         warnings=tuple(
             f"{artifact.path!r} is not Unicode text, which an index cannot hold: the snapshot is left out"
             for artifact in store.artifacts
             if not is_unicode(artifact.path)
         ),
     )
+
+
+def _shown(row: IndexRow) -> dict[str, Any]:
+    """Return the part of a row that a diff shows: when it was written is not known before it is."""
+    return {name: value for name, value in asdict(row).items() if name != "indexed_at"}
 
 
 def _index_result(index: Index) -> dict[str, Any]:

@@ -63,7 +63,6 @@ def test_zstd_without_a_library_is_an_error_that_names_the_package(
     assert sorted(path.name for path in machine.iterdir()) == ["home", "second.tar.zst"]
 
 
-@pytest.mark.xfail(reason="an export looks for the library only when it compresses")
 def test_an_export_without_a_library_is_refused_in_check_mode_too(
     ansible: Ansible, bare_python: Path, machine: Path, home: Path
 ) -> None:

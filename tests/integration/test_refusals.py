@@ -284,7 +284,6 @@ def test_it_is_refused_in_one_line_and_leaves_no_trace(
         assert words.replace("MACHINE", str(world)) in message
 
 
-@pytest.mark.xfail(reason="two slashes stay two when a path is normalised, and are not recognised as the root")
 def test_the_root_directory_is_refused_in_its_other_spelling(ansible: Ansible, home: Path) -> None:
     result = ansible.run("snapshot", check=True, home=home, path="//", sandbox="base")
     assert result["error"]["code"] == "request"

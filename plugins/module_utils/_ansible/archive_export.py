@@ -11,7 +11,7 @@ from typing import Any
 from .._apply.archive_export import apply_export, member_names
 from .._core.digests import is_sha256
 from .._core.errors import RequestError, StateError, excerpt
-from .._disk.zstd import LEVELS
+from .._disk.zstd import LEVELS, require_backend
 from .._formats.snapshot_names import looks_like_path, require_snapshot_name
 from .._observe.archive import hash_archive, is_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
@@ -34,6 +34,8 @@ def export_snapshot(task: Task, home: Home) -> Outcome:
                 return _predict_export(wanted, task)
             artifacts = observe_lineage(head, home.snapshots_dir) if task.params["with_parents"] else (head,)
             plan = _make_plan(wanted, artifacts)
+        if plan.steps and wanted.compression == ZSTD:
+            require_backend()
         archive: dict[str, Any] = {name: plan.after[name] for name in ("path", "head", "compression", "layout")}
         if not task.check_mode:
             with task.phase("apply"):

@@ -20,7 +20,7 @@ from .._disk.sparse_file import Traffic
 from .._disk.staging import sweep
 from .._observe.archive_reader import ArchiveLimits
 from .._observe.artifact import Artifact
-from .._observe.home import Home, observe_home
+from .._observe.home import Home, absolute_path, observe_home
 from .._plan.plan import Plan
 
 
@@ -111,9 +111,10 @@ class Task:
             RequestError: It names the root directory, or one that the task's working directory would decide.
         """
         text = str(self.params[option])
-        if not os.path.isabs(text) or os.path.normpath(text) == "/":
+        path = absolute_path(text)
+        if not os.path.isabs(text) or path == "/":
             raise RequestError(f"{option} is {text}, expected an absolute path below /", option=option, value=text)
-        return os.path.normpath(text)
+        return path
 
 
 @dataclass(frozen=True)

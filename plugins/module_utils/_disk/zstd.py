@@ -64,6 +64,16 @@ def backend() -> str | None:
     return None
 
 
+def require_backend() -> None:
+    """Check that this host can compress and decompress.
+
+    Raises:
+        UnsupportedError: It has no zstd library.
+    """
+    if backend() is None:
+        raise UnsupportedError(_NO_LIBRARY, library="zstandard")
+
+
 def new_compressor(level: int, threads: int, content_bytes: int) -> Compressor:
     """Return a compressor for one frame; the number of threads does not change its bytes.
 

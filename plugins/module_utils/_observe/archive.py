@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Callable, Protocol
 
-from .._core.errors import FormatError, StateError, UnsupportedError, excerpt
+from .._core.errors import FormatError, IntegrityError, StateError, UnsupportedError, excerpt
 from .._core.timestamps import index_text_from_rfc3339
 from .._disk.content_hash import ALGORITHMS, SHA256, SPARSE_SHA256, ContentHash, HashThread, hash_file
 from .._disk.extents import scan_extents
@@ -185,13 +185,14 @@ def observe_archive(
     """
     file_hash = hashlib.sha256()
     walk = _Walk(path, limits, verify, traffic, sink)
-    with open_archive(path) as fd:
+    with open_archive(path) as fd, _naming(path):
         size = os.fstat(fd).st_size
         reader = ArchiveReader(fd, limits, file_hash.update)
         for member in reader.members():
             walk.take(reader, member)
-    traffic.read += size
-    snapshots = walk.judge()
+        traffic.read += size
+        snapshots = walk.judge()
+        head = _head(snapshots)
     return Archive(
         path=path,
         size_bytes=size,
@@ -199,9 +200,18 @@ def observe_archive(
         compression=reader.compression,
         members=tuple(walk.members),
         snapshots=snapshots,
-        head=_head(snapshots),
+        head=head,
         cache_files=tuple(walk.cache_files),
     )
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Name the archive in what is found wrong inside it."""
+    try:
+        yield
+    except (FormatError, IntegrityError, UnsupportedError) as exc:
+        raise type(exc)(f"archive {path} is refused: {exc.message}", **{"archive": path, **exc.facts}) from exc
 
 
 @dataclass

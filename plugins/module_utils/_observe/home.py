@@ -64,19 +64,24 @@ def observe_home(
     """
     default = home or environ.get("MSB_HOME") or os.path.join(_user_directory(environ), _DEFAULT_NAME)
     config = _read_config(environ.get("MSB_CONFIG_PATH") or os.path.join(default, CONFIG_FILE))
-    path = os.path.abspath(home or config.home or default)
-    managed = os.path.abspath(config.snapshots or os.path.join(path, "snapshots"))
+    path = absolute_path(home or config.home or default)
+    managed = absolute_path(config.snapshots or os.path.join(path, "snapshots"))
     database = os.path.join(path, "db", "msb.db")
     return Home(
         path=path,
-        snapshots_dir=os.path.abspath(snapshots_dir) if snapshots_dir else managed,
+        snapshots_dir=absolute_path(snapshots_dir) if snapshots_dir else managed,
         managed_dir=managed,
-        cache_dir=os.path.abspath(cache_dir or config.cache or os.path.join(path, "cache")),
-        sandboxes_dir=os.path.abspath(config.sandboxes or os.path.join(path, "sandboxes")),
+        cache_dir=absolute_path(cache_dir or config.cache or os.path.join(path, "cache")),
+        sandboxes_dir=absolute_path(config.sandboxes or os.path.join(path, "sandboxes")),
         database=database,
         generation=_generation(database, managed),
         exists=os.path.isdir(path),
     )
+
+
+def absolute_path(path: str) -> str:
+    """Return a path, absolute and normalised, with one leading slash where POSIX lets two stand."""
+    return "/" + os.path.abspath(path).lstrip("/")
 
 
 def is_managed(home: Home, path: str) -> bool:

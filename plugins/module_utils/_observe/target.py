@@ -51,5 +51,8 @@ def observe_target(path: str) -> Target:
     except MicrosandboxError as exc:
         if is_capture_leftover(path):
             return Target(path, reason="is what an interrupted capture left", is_replaceable=True)
-        return Target(path, reason=f"is no snapshot of this collection: {exc.message}")
+        what = exc.message
+        if what.startswith(f"{path} "):
+            what = "it" + what[len(path) :]
+        return Target(path, reason=f"is no snapshot of this collection: {what}")
     return Target(path, artifact=artifact, digest=artifact.descriptor.digest, is_replaceable=True)

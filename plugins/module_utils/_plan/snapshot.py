@@ -136,9 +136,8 @@ def plan_removal(
             child for child, parent in parents.items() if parent == target.digest and child not in leaving
         )
         if target.digest is not None and children and not force:
-            refusals.append(
-                f"snapshot {target.path} has {len(children)} children ({', '.join(children[:3])}); force removes it"
-            )
+            how_many = "a child" if len(children) == 1 else f"{len(children)} children"
+            refusals.append(f"snapshot {target.path} has {how_many} ({', '.join(children[:3])}); force removes it")
     if refusals:
         raise StateError("nothing is removed: " + ". ".join(refusals), refusals=refusals)
     ordered = sorted(present, key=lambda target: -_depth(target.digest, parents))

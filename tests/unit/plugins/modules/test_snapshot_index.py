@@ -14,10 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("ansible", reason="modules run where Ansible is")
-
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.entry import (
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.task import (
     Outcome,
     Task,
 )
@@ -97,7 +94,7 @@ def test_a_snapshot_that_was_copied_by_hand_is_indexed(home: Path) -> None:
     digest = "sha256:9695801b5256663f12465e27fa429c3e563290caa886104fb366bf6637b91b9c"
     assert [str(step) for step in outcome.plan.steps] == [f"index {path} as {digest}"]
     assert list(outcome.plan.before) == [f"{home}/snapshots/child"]
-    assert outcome.plan.after[path]["indexed_at"] == "2026-11-21 03:00:00.000000001"
+    assert "indexed_at" not in outcome.plan.after[path]  # no check could predict it
     assert outcome.results["index"]["rows"] == 3
     assert [(each["path"], each["code"]) for each in outcome.results["invalid"]] == [
         (f"{home}/snapshots/child", "format")
