@@ -111,7 +111,7 @@ REFUSALS = {
     "another digest than the task says": removal(
         "state", f"has the digest {SECOND}, wanted {FIRST}", name="second", digest=FIRST
     ),
-    "children": removal("state", "1 children", CHILD, "force removes it", name="first"),
+    "children": removal("state", "a child", CHILD, "force removes it", name="first"),
     "children of one of several": removal("state", "nothing is removed", CHILD, digests=[SECOND, FIRST]),
     "a foreign directory": removal("state", "MACHINE/home/snapshots/foreign", name="foreign"),
     "a foreign directory, forced": removal("state", "MACHINE/home/snapshots/foreign", name="foreign", force=True),
