@@ -138,8 +138,10 @@ class Scene:
 
     def later(self, name: str) -> str:
         """Return the path of a snapshot in the home of 0.7.11."""
-        (row,) = (row for row in self.msb.snapshots() if row["name"].split(":")[-1] == name)
-        return row["artifact_path"]
+        # What was imported or created elsewhere stays listed, under the same names.
+        store = (self.msb.home / "snapshots").resolve()
+        rows = (row for row in self.msb.snapshots() if row["name"].split(":")[-1] == name)
+        return next(row["artifact_path"] for row in rows if store in Path(row["artifact_path"]).resolve().parents)
 
     def prepare(self) -> None:
         """Make the homes, snapshots and archives, when they are not there yet."""
