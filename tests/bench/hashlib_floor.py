@@ -23,7 +23,7 @@ def main() -> None:
     buffer = memoryview(bytearray(_BUFFER_BYTES))
     running = hashlib.sha256()
     began = time.perf_counter()
-    for _ in range(size // _BUFFER_BYTES):
+    for dummy in range(size // _BUFFER_BYTES):
         running.update(buffer)
     running.update(buffer[: size % _BUFFER_BYTES])
     running.digest()

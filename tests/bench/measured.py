@@ -60,7 +60,7 @@ def run(command: Sequence[str | Path], env: Mapping[str, str] | None = None, tex
         process = subprocess.Popen(
             [str(part) for part in command], stdin=given, stdout=printed, stderr=complaint, env=env
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        dummy, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         printed.seek(0)

@@ -30,7 +30,7 @@ def main() -> None:
             xs = [point[size] for point in chosen]
             ys = [point["seconds"][job] for point in chosen]
             axes.plot(xs, ys, marker="o", label=job)
-        axes.set(xscale="log", yscale="log", title=title, xlabel=f"{size.split('_')[0]} size, MiB")
+        axes.set(xscale="log", yscale="log", title=title, xlabel=f"{size.split('_', maxsplit=1)[0]} size, MiB")
         axes.set_xticks([point[size] for point in chosen], [str(point[size]) for point in chosen])
         axes.minorticks_off()
         axes.grid(alpha=0.3)

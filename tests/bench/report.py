@@ -82,7 +82,7 @@ def write_report(results: dict[str, Any], path: Path) -> None:
     print(figures)
     text = path.read_text(encoding="utf-8")
     before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
+    dummy, after = rest.split(_END)
     path.write_text(f"{before}{_BEGIN}\n\n{figures}\n\n{_END}{after}", encoding="utf-8")
 
 
@@ -220,7 +220,7 @@ def _ansible(jobs: dict[str, Any]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
+    lines = [head, tuple("---" for dummy in head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

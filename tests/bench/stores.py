@@ -57,7 +57,7 @@ def measure_unchanged(scene: Scene, artifacts: int, rounds: int) -> dict[str, An
         first = _run_module(scene.programs, home, module, options)
         if not first.answer["changed"] and "absent" not in name and name != "snapshot_index":
             raise SystemExit(f"{name}: the first run changed nothing")
-        costs = [_run_module(scene.programs, home, module, options) for _ in range(rounds)]
+        costs = [_run_module(scene.programs, home, module, options) for dummy in range(rounds)]
         if any(cost.answer["changed"] for cost in costs):
             raise SystemExit(f"{name}: a second run changed something: {costs[0].answer['steps']}")
         found[name] = _figures(costs)
@@ -76,7 +76,7 @@ def measure_listing(home: Path, programs: Programs, artifacts: int, rounds: int)
     home.mkdir()
     Sdk062(programs.environment_062, home).call("list")  # makes the database
     run([programs.python, _HERE / "make_store.py", home, str(artifacts)], programs.env)
-    costs = [_run_module(programs, home, "snapshot_info", {}) for _ in range(rounds)]
+    costs = [_run_module(programs, home, "snapshot_info", {}) for dummy in range(rounds)]
     for cost in costs:
         listed = len(cost.answer["snapshots"])
         if listed != artifacts or cost.answer["invalid"] or cost.answer["index"]["missing_rows"]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import checkout  # noqa: F401 - makes the collection importable
+import checkout  # noqa: F401  pylint: disable=unused-import  # makes the collection importable
 
 _COLLECTION = "ansible_collections.sandboxops.microsandbox.plugins"
 

@@ -12,7 +12,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-import checkout  # noqa: F401 - makes the collection importable
+import checkout  # noqa: F401  pylint: disable=unused-import  # makes the collection importable
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.database import read_database
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.staging import STAGING_PREFIX
 

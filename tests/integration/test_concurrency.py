@@ -63,7 +63,7 @@ def run_twice_at_once(
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             before = list_tree(directory)
-            runs = [pool.submit(new_ansible().run, module, **options) for _ in range(2)]
+            runs = [pool.submit(new_ansible().run, module, **options) for dummy in range(2)]
             deadline = time.monotonic() + PATIENCE_SECONDS
             while len(_others_with_open(directory)) < 2:
                 assert time.monotonic() < deadline, "the modules never came to the lock"

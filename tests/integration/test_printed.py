@@ -69,6 +69,6 @@ def test_a_task_that_has_nothing_to_do_prints_no_diff(ansible: Ansible, home: Pa
 def test_modules_run_from_the_command_line(ansible: Ansible, home: Path) -> None:
     run = ansible.ad_hoc("snapshot_info", home=home, name="second")
     assert run.exit_status == 0
-    status, _, shown = run.printed.partition(" => ")
+    status, dummy, shown = run.printed.partition(" => ")
     assert status == "localhost | SUCCESS"
     assert json.loads(shown)["snapshots"][0]["digest"] == SECOND

@@ -215,4 +215,4 @@ def test_a_pool_gives_no_more_buffers_than_it_has() -> None:
 
 def test_a_hole_has_no_bytes() -> None:
     with pytest.raises(ValueError, match="a hole has no bytes"):
-        _ = Segment(0, 10, None).view
+        dummy = Segment(0, 10, None).view
