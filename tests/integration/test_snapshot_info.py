@@ -64,7 +64,9 @@ def test_snapshots_are_selected(ansible: Ansible, machine: Path, home: Path) -> 
         ({"snapshots_dir": other}, ["alone"]),
     ]
     before = list_tree(machine)
-    run = ansible.play(*[task("snapshot_info", home=home, **selection) for selection, dummy in selections], watch=machine)
+    run = ansible.play(
+        *[task("snapshot_info", home=home, **selection) for selection, dummy in selections], watch=machine
+    )
     assert [names(result) for result in run.results] == [expected for dummy, expected in selections]
     assert run.results[0]["snapshots"][0]["children"] == [CHILD]
     assert "copy_method" in labelled["snapshot"]
