@@ -18,8 +18,8 @@ from .zstd_frames import (
     CHECKSUM_BYTES,
     MAX_HEADER_BYTES,
     FrameHeader,
-    parse_block_header,
     parse_frame_header,
+    skip_blocks,
 )
 
 try:
@@ -146,38 +146,30 @@ class _FrameSource:
         self._source = source
         self._left = header.header_bytes
         self._trailer = CHECKSUM_BYTES if header.has_checksum else 0
-        self._in_last_block = False
         self._complete = False
 
     def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes of the frame."""
-        pieces = []
-        while size > 0 and (self._left or self._next_block()):
-            piece = self._source.read(min(size, self._left))
-            if not piece:
-                raise FormatError("archive ends inside its zstd frame")
-            pieces.append(piece)
-            self._left -= len(piece)
-            size -= len(piece)
-        return b"".join(pieces)
+        """Return up to ``size`` bytes of the frame, whose blocks are many and small where the content is zeros."""
+        content = self._source.peek(size)
+        self._walk(content)
+        piece = self._source.read(min(size, self._left))
+        self._left -= len(piece)
+        if not piece and (self._left or not self._complete):
+            raise FormatError("archive ends inside its zstd frame")
+        return piece
 
     def require_end(self) -> None:
         """Raise FormatError unless the whole frame was read."""
-        if self._left or self._next_block():
+        self._walk(self._source.peek(BLOCK_HEADER_BYTES))
+        if self._left or not self._complete:
             raise FormatError("zstd frame holds bytes after its content")
 
-    def _next_block(self) -> bool:
-        """Begin the next block, or the checksum after the last, and return whether there is one."""
-        if self._complete:
-            return False
-        if self._in_last_block:
-            self._complete = True
-            self._left = self._trailer
-        else:
-            block = parse_block_header(self._source.peek(BLOCK_HEADER_BYTES))
-            self._in_last_block = block.is_last
-            self._left = BLOCK_HEADER_BYTES + block.stored_bytes
-        return self._left > 0
+    def _walk(self, content: bytes) -> None:
+        """Find how far the frame goes on in the content that follows."""
+        if not self._complete:
+            self._left, self._complete = skip_blocks(content, self._left)
+            if self._complete:
+                self._left += self._trailer
 
 
 class _PackageStream:

@@ -41,18 +41,6 @@ class FrameHeader(NamedTuple):
     has_checksum: bool
 
 
-class BlockHeader(NamedTuple):
-    """The header of a block.
-
-    Attributes:
-        is_last: Whether the frame ends with this block.
-        stored_bytes: How many bytes of the block follow.
-    """
-
-    is_last: bool
-    stored_bytes: int
-
-
 def parse_frame_header(content: bytes) -> FrameHeader:
     """Parse the header at the start of a frame.
 
@@ -91,21 +79,30 @@ def parse_frame_header(content: bytes) -> FrameHeader:
     return FrameHeader(end, window_bytes, content_bytes, bool(descriptor & 0x04))
 
 
-def parse_block_header(content: bytes) -> BlockHeader:
-    """Parse the three bytes in front of a block.
+def skip_blocks(content: bytes, at: int) -> tuple[int, bool]:
+    """Walk the block headers in a piece of a frame, which may have hundreds of thousands of small blocks.
+
+    Args:
+        content: The piece.
+        at: Where its first block header starts.
+
+    Returns:
+        Where the next header starts, behind the piece perhaps, and whether the block before it was the frame's last.
 
     Raises:
-        FormatError: They are cut off, or of no known kind.
+        FormatError: A block is too large or of no known kind.
     """
-    if len(content) < BLOCK_HEADER_BYTES:
-        raise FormatError("zstd frame ends inside a block header")
-    header = int.from_bytes(content[:BLOCK_HEADER_BYTES], "little")
-    kind, size = header >> 1 & 0x03, header >> 3
-    if kind == _RESERVED:
-        raise FormatError("zstd frame has a block of the reserved kind")
-    if size > MAX_BLOCK_BYTES:
-        raise FormatError(f"zstd block has {size} bytes, at most {MAX_BLOCK_BYTES} are allowed")
-    return BlockHeader(bool(header & 1), 1 if kind == _RLE else size)
+    while at + BLOCK_HEADER_BYTES <= len(content):
+        header = int.from_bytes(content[at : at + BLOCK_HEADER_BYTES], "little")
+        kind, size = header >> 1 & 0x03, header >> 3
+        if kind == _RESERVED:
+            raise FormatError("zstd frame has a block of the reserved kind")
+        if size > MAX_BLOCK_BYTES:
+            raise FormatError(f"zstd block has {size} bytes, at most {MAX_BLOCK_BYTES} are allowed")
+        at += BLOCK_HEADER_BYTES + (1 if kind == _RLE else size)
+        if header & 1:
+            return at, True
+    return at, False
 
 
 def skippable_frame(content: bytes, variant: int = 0) -> bytes:

@@ -13,11 +13,10 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd
     FRAME_MAGIC,
     MAX_BLOCK_BYTES,
     MAX_HEADER_BYTES,
-    BlockHeader,
     FrameHeader,
     is_skippable_frames,
-    parse_block_header,
     parse_frame_header,
+    skip_blocks,
     skippable_frame,
 )
 from hypothesis import given
@@ -86,30 +85,46 @@ def test_what_is_no_header_is_refused(content: bytes, message: str) -> None:
         parse_frame_header(content)
 
 
+def block(kind: int, size: int, is_last: bool) -> bytes:
+    return (size << 3 | kind << 1 | is_last).to_bytes(3, "little")
+
+
 @pytest.mark.parametrize(
-    ("kind", "size", "is_last", "header"),
-    [
-        (0, 5, False, BlockHeader(False, 5)),
-        (0, 0, True, BlockHeader(True, 0)),
-        (1, 100000, False, BlockHeader(False, 1)),
-        (2, MAX_BLOCK_BYTES, True, BlockHeader(True, MAX_BLOCK_BYTES)),
-    ],
+    ("kind", "size", "stored"), [(0, 5, 5), (0, 0, 0), (1, 100000, 1), (2, MAX_BLOCK_BYTES, MAX_BLOCK_BYTES)]
 )
-def test_a_block_says_how_much_of_it_follows(kind: int, size: int, is_last: bool, header: BlockHeader) -> None:
-    assert parse_block_header((size << 3 | kind << 1 | is_last).to_bytes(3, "little")) == header
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_block_says_how_much_of_it_follows(kind: int, size: int, stored: int, is_last: bool) -> None:
+    assert skip_blocks(block(kind, size, is_last), 0) == (3 + stored, is_last)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\0\0", "ends inside a block header"),
         (b"\x06\0\0", "of the reserved kind"),
         ((MAX_BLOCK_BYTES + 1 << 3).to_bytes(3, "little"), "has 131073 bytes, at most 131072"),
     ],
 )
 def test_what_is_no_block_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(FormatError, match=message):
-        parse_block_header(content)
+        skip_blocks(content, 0)
+
+
+def test_a_header_that_is_cut_off_is_left_for_the_next_piece() -> None:
+    assert skip_blocks(block(0, 0, False) + b"\0\0", 0) == (3, False)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=9), st.lists(st.integers(1, 9)))
+def test_the_end_is_found_however_the_frame_is_cut(sizes: list[int], cuts: list[int]) -> None:
+    blocks = [block(0, size, number == len(sizes)) + bytes(size) for number, size in enumerate(sizes, 1)]
+    frame = b"".join(blocks) + b"more"
+    start, left, is_complete = 0, 0, False
+    for cut in [*cuts, *[3] * len(frame)]:
+        if not is_complete:
+            left, is_complete = skip_blocks(frame[start : start + cut], left)
+        step = min(cut, left)
+        start, left = start + step, left - step
+    assert is_complete
+    assert frame[start:] == b"more"
 
 
 @given(st.binary(max_size=100), st.integers(0, 15))
