@@ -74,8 +74,8 @@ options:
     default: never
   force:
     description:
-      - With O(state=present), replace a snapshot that differs from the request, that is damaged, or that an interrupted
-        capture left.
+      - With O(state=present), replace a snapshot that differs from the request, that is damaged, that others descend
+        from, or that an interrupted capture left.
       - With O(state=absent), remove a snapshot although others descend from it, or what an interrupted capture left.
       - A directory that holds anything else is never replaced or removed.
     type: bool

@@ -65,7 +65,9 @@ options:
     default: false
   strict:
     description:
-      - Fail when a directory among the snapshots is none, or when the content of a verified one differs.
+      - Fail when a directory among the snapshots is none, when the content of a verified one differs, or when there
+        is no snapshot with the O(name), O(path) or O(digest) that the task gives.
+      - A snapshot without recorded integrity is no failure. It is V(not_recorded), because nothing is known of it.
       - Without it, such are reported in RV(invalid) and RV(snapshots[].upper.integrity.state).
     type: bool
     default: false

@@ -15,7 +15,7 @@ from .._disk.zstd import LEVELS, require_backend
 from .._formats.snapshot_names import looks_like_path, require_snapshot_name
 from .._observe.archive import hash_archive, is_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
-from .._observe.home import Home
+from .._observe.home import Home, require_writable
 from .._observe.lineage import observe_lineage
 from .._observe.store import find_digest
 from .._plan.archive import NO_COMPRESSION, ZSTD, WantedArchive, WriteArchive, plan_export, resolve_layout
@@ -27,6 +27,7 @@ from .task import Outcome, Task
 def export_snapshot(task: Task, home: Home) -> Outcome:
     """Make the archive reflect the snapshot."""
     wanted = _wanted_archive(task)
+    require_writable(home, wanted.path)
     with task.locked(os.path.dirname(wanted.path), create=True):
         with task.phase("observe"):
             head = _find_snapshot(task, home)
@@ -41,7 +42,7 @@ def export_snapshot(task: Task, home: Home) -> Outcome:
             with task.phase("apply"):
                 for step in plan.steps:
                     if isinstance(step, WriteArchive):
-                        archive["sha256"] = apply_export(step, _threads(task), task.traffic)
+                        archive["sha256"] = apply_export(step, _threads(task), task.traffic, task.params["verify"])
         if not (plan.steps and task.check_mode):
             if not plan.steps:
                 archive["sha256"] = hash_archive(wanted.path, task.traffic)

@@ -15,7 +15,7 @@ from .._formats.descriptor import Descriptor
 from .._observe.archive import Archive, ArchivedSnapshot
 from .._observe.artifact import Artifact
 from .._observe.home import Home
-from .._observe.index import observe_last_migration
+from .._observe.index import UNKNOWN, observe_last_migration
 from .._observe.integrity import IntegrityState, recorded_state
 from .._observe.store import InvalidArtifact, find_children
 
@@ -122,7 +122,7 @@ def home_result(home: Home) -> dict[str, Any]:
         "path": home.path,
         "exists": home.exists,
         "generation": home.generation,
-        "last_migration": observe_last_migration(home.database),
+        "last_migration": None if home.generation == UNKNOWN else observe_last_migration(home.database),
         "snapshots_dir": home.snapshots_dir,
         "filesystem": place.filesystem,
         "free_bytes": place.free_bytes,

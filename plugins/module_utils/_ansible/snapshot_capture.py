@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from .._apply.index import keep_index
 from .._apply.snapshot import apply_capture
-from .._core.errors import MicrosandboxError, RequestError
+from .._core.errors import MicrosandboxError, RequestError, StateError
 from .._disk.copying import CopyMethod
 from .._formats.snapshot_names import portability_warning, require_snapshot_name
 from .._observe.artifact import observe_artifact
@@ -86,6 +86,8 @@ def _make_plan(task: Task, home: Home, wanted: WantedSnapshot) -> Plan:
     if wanted.recreate == RECREATE_IF_CHANGED and target.artifact is not None and isinstance(source, CaptureSource):
         differs = upper_differs(source, target.artifact, task.traffic)
     plan = plan_capture(wanted, target, source, differs)
+    if plan.steps and target.digest is not None and not wanted.force:
+        _require_childless(home, wanted.path, target.digest)
     if not is_indexed(home, os.path.dirname(wanted.path)):
         return plan
     index = observe_index(home.database)
@@ -95,6 +97,24 @@ def _make_plan(task: Task, home: Home, wanted: WantedSnapshot) -> Plan:
         found = [(wanted.path, target.artifact.descriptor)]
         return replace(plan, steps=plan_index_upserts(index, found, task.now_text))
     return plan
+
+
+def _require_childless(home: Home, path: str, digest: str) -> None:
+    """Check that no snapshot descends from the one that is to be replaced.
+
+    Raises:
+        StateError: One does.
+    """
+    directory = os.path.dirname(path)
+    rows = observe_index(home.database).rows if is_indexed(home, directory) else ()
+    children = {*find_children(directory, digest), *(row.digest for row in rows if row.parent_digest == digest)}
+    if children:
+        raise StateError(
+            f"snapshot {path} has descendants ({', '.join(sorted(children)[:3])}), which would lose their parent;"
+            " force replaces it",
+            path=path,
+            children=sorted(children),
+        )
 
 
 def _apply(task: Task, home: Home, wanted: WantedSnapshot, plan: Plan) -> CopyMethod | None:

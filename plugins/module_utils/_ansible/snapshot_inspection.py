@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from .._core.digests import require_sha256
-from .._core.errors import IntegrityError
+from .._core.errors import IntegrityError, MicrosandboxError, StateError
 from .._formats.descriptor import Descriptor
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import observe_archive
+from .._observe.artifact import Artifact
 from .._observe.home import Home
-from .._observe.index import Index, observe_gone, observe_index
+from .._observe.index import UNKNOWN, Index, observe_gone, observe_index
 from .._observe.integrity import MISMATCH, IntegrityState, verify_artifact
 from .._observe.store import InvalidArtifact, Store, find_children, observe_store
 from .._plan.index import compare_index
@@ -49,24 +51,39 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
             children[artifact.descriptor.digest] = list(find_children(directory, artifact.descriptor.digest))
     selected = [artifact for artifact in store.artifacts if _is_selected(task, artifact.descriptor)]
     with task.phase("verify"):
-        states = {
-            artifact.path: verify_artifact(artifact, task.traffic) for artifact in selected if task.params["verify"]
-        }
+        states, unreadable = _verify(task, selected if task.params["verify"] else [])
+    invalid = (*store.invalid, *unreadable)
+    selected = [artifact for artifact in selected if artifact.path not in {entry.path for entry in unreadable}]
     if task.params["strict"]:
-        _require_sound(store.invalid, states)
+        _require_found(task, directory, bool(selected or invalid))
+        _require_sound(invalid, states)
     results: dict[str, Any] = {
         "snapshots": [
             snapshot_result(artifact, home, children.get(artifact.descriptor.digest, ()), states.get(artifact.path))
             for artifact in selected
         ],
-        "invalid": [invalid_result(invalid) for invalid in store.invalid],
+        "invalid": [invalid_result(entry) for entry in invalid],
         "orphans": list(store.orphans),
     }
-    if directory == home.managed_dir and name is None:
+    if directory == home.managed_dir and name is None and home.generation != UNKNOWN:
         index = observe_index(home.database)
         if index.columns:
             results["index"] = _compare(index, store)
     return results
+
+
+def _verify(task: Task, artifacts: Sequence[Artifact]) -> tuple[dict[str, IntegrityState], list[InvalidArtifact]]:
+    """Verify artifacts, and return the states of those that can be read and what is wrong with the others."""
+    states, unreadable = {}, []
+    for artifact in artifacts:
+        try:
+            states[artifact.path] = verify_artifact(artifact, task.traffic)
+        except MicrosandboxError as exc:
+            unreadable.append(InvalidArtifact(artifact.path, exc.code, exc.message))
+        except OSError as exc:
+            reason = f"the content of {artifact.path} cannot be read: {exc.strerror}"
+            unreadable.append(InvalidArtifact(artifact.path, "os", reason))
+    return states, unreadable
 
 
 def _place(task: Task, home: Home) -> tuple[str, str | None]:
@@ -88,6 +105,17 @@ def _is_selected(task: Task, descriptor: Descriptor) -> bool:
         return False
     labels = dict(descriptor.labels)
     return all(labels.get(key) == value for key, value in params["labels"].items())
+
+
+def _require_found(task: Task, directory: str, is_found: bool) -> None:
+    """Check that a snapshot which the task names is there.
+
+    Raises:
+        StateError: It is not.
+    """
+    wanted = next((task.params[name] for name in ("name", "path", "digest") if task.params[name] is not None), None)
+    if wanted is not None and not is_found:
+        raise StateError(f"there is no snapshot {wanted} in {directory}", path=directory, wanted=wanted)
 
 
 def _require_sound(invalid: tuple[InvalidArtifact, ...], states: dict[str, IntegrityState]) -> None:

@@ -16,7 +16,7 @@ from .._core.errors import StateError
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.home import Home, is_indexed, require_writable
 from .._observe.index import IndexRow, observe_index
-from .._observe.store import find_digest, observe_store
+from .._observe.store import find_children, find_digest, observe_store
 from .._observe.target import Target, observe_target
 from .._plan.index import DeleteIndexRow
 from .._plan.plan import Plan
@@ -54,8 +54,8 @@ def _targets_to_clear(task: Task, home: Home, directory: str, rows: Sequence[Ind
     digest = params["digest"]
     if params["name"] is None and params["path"] is None:
         digests = [digest] if digest is not None else params["digests"]
-        found = [find_digest(directory, require_sha256(wanted, "digest")) for wanted in digests]
-        paths = [artifact.path for artifact in found if artifact is not None]
+        found = [_find_target(directory, require_sha256(wanted, "digest")) for wanted in digests]
+        paths = [target.path for target in found if target is not None]
         # A run that was cut short between the artifact and its row left the row.
         named = [row.artifact_path for row in rows if row.digest in digests]
         left = [path for path in named if os.path.dirname(path) == directory and not os.path.lexists(path)]
@@ -75,13 +75,25 @@ def _targets_to_clear(task: Task, home: Home, directory: str, rows: Sequence[Ind
     return [target]
 
 
+def _find_target(directory: str, digest: str) -> Target | None:
+    """Return what stands where a snapshot has a digest, also when its upper is damaged."""
+    artifact = find_digest(directory, digest)
+    if artifact is not None:
+        return observe_target(artifact.path)
+    damaged = (observe_target(entry.path) for entry in observe_store(directory).invalid)
+    return next((target for target in damaged if target.digest == digest), None)
+
+
 def _make_plan(task: Task, directory: str, targets: list[Target], rows: Sequence[IndexRow]) -> Plan:
-    artifacts = observe_store(directory).artifacts if any(not target.is_absent for target in targets) else ()
     gone = {target.path for target in targets if target.is_absent}
     parents = {
         row.digest: row.parent_digest for row in rows if row.parent_digest is not None and row.artifact_path not in gone
     }
-    plan = plan_removal(targets, artifacts, parents, task.params["force"])
+    # Also those whose upper is damaged.
+    for target in targets:
+        if target.digest is not None:
+            parents.update(dict.fromkeys(find_children(directory, target.digest), target.digest))
+    plan = plan_removal(targets, (), parents, task.params["force"])
     paths = {target.path for target in targets}
     stale = tuple(DeleteIndexRow(row.digest, row.artifact_path) for row in rows if row.artifact_path in paths)
     return replace(plan, steps=(*plan.steps, *stale))

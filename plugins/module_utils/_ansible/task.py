@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,8 +52,15 @@ class Task:
 
     @property
     def patience(self) -> float:
-        """Return how long to wait for locks, in seconds."""
-        return float(self.params["lock_timeout"])
+        """Return how long to wait for locks, in seconds.
+
+        Raises:
+            RequestError: It is negative or no number.
+        """
+        patience = float(self.params["lock_timeout"])
+        if not 0 <= patience < math.inf:
+            raise RequestError(f"lock_timeout is {patience}, expected 0 or more seconds", option="lock_timeout")
+        return patience
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -80,7 +88,11 @@ class Task:
         with contextlib.ExitStack() as stack:
             with self.phase("lock"):
                 stack.enter_context(locked_directory(directory, self.patience, create))
-                sweep(directory)
+                try:
+                    sweep(directory)
+                except OSError as exc:
+                    # What cannot be cleared away is in nobody's way.
+                    self.warnings.append(f"{directory} keeps what a dead run left: {exc.filename}: {exc.strerror}")
             yield
 
     def index_new(self, home: Home, artifacts: Sequence[Artifact]) -> None:

@@ -15,6 +15,7 @@ import stat
 from dataclasses import dataclass
 from typing import Callable
 
+from .._disk.content_hash import ALGORITHMS, ContentHash, HashThread
 from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
 from .._disk.place import require_space
 from .._disk.sparse_file import BLOCK_BYTES, ZEROS, BufferPool, Traffic, nonzero_runs, read_segments, write_at
@@ -34,6 +35,7 @@ from .._formats.tar_records import (
 from .._observe.archive import SPARSE
 from .._observe.archive_reader import ArchiveLimits
 from .._observe.artifact import Artifact, open_upper, require_unchanged
+from .._observe.integrity import judge_content, require_verified
 from .._plan.archive import ZSTD, WriteArchive
 
 _STAGED = "archive"
@@ -42,16 +44,18 @@ _SHARED_MODE = 0o644
 _CHECK_BYTES = 32 << 20  # how often the file system is asked for room
 
 
-def apply_export(step: WriteArchive, threads: int, traffic: Traffic) -> str:
+def apply_export(step: WriteArchive, threads: int, traffic: Traffic, verify: bool = False) -> str:
     """Write an archive, which stands at its path only once it is whole and durable, and return its SHA-256 digest.
 
     Args:
         step: What to write.
         threads: Compression threads, at least 1.
         traffic: Where the bytes are counted.
+        verify: Compute recorded integrity in the same pass and refuse content that differs.
 
     Raises:
         StateError: An upper changed while it was read.
+        IntegrityError: An upper is not what its descriptor recorded.
         UnsupportedError: The host has no zstd library.
         OSError: Reading or writing failed; nothing is left behind and a previous archive is untouched.
     """
@@ -66,7 +70,7 @@ def apply_export(step: WriteArchive, threads: int, traffic: Traffic) -> str:
             put = output.put if compressor is None else _compressing(compressor, output)
             for member in members:
                 put(memoryview(member.start))
-                _put_upper(member, put, traffic)
+                _put_upper(member, put, verify, traffic)
             put(memoryview(END_OF_ARCHIVE))
             if compressor is not None:
                 output.put(memoryview(compressor.flush()))
@@ -151,10 +155,15 @@ def _content_map(fd: int, traffic: Traffic) -> tuple[SparsePair, ...] | None:
     return tuple(pairs)
 
 
-def _put_upper(member: _Member, put: Callable[[memoryview], None], traffic: Traffic) -> None:
+def _put_upper(member: _Member, put: Callable[[memoryview], None], verify: bool, traffic: Traffic) -> None:
     """Feed the upper's body: data is read once, holes never, and zeros come from memory."""
-    pool = BufferPool(1)
-    with open_upper(member.artifact) as fd:
+    pool = BufferPool()
+    artifact = member.artifact
+    recorded = artifact.descriptor.integrity if verify else None
+    content_hash = None
+    if recorded is not None and recorded.algorithm in ALGORITHMS:
+        content_hash = ContentHash(recorded.algorithm, artifact.descriptor.upper_bytes)
+    with open_upper(artifact) as fd, HashThread(content_hash, pool) as thread:
         require_unchanged(
             member.seen, os.fstat(fd), os.path.join(member.artifact.path, member.artifact.descriptor.upper_file)
         )
@@ -168,11 +177,15 @@ def _put_upper(member: _Member, put: Callable[[memoryview], None], traffic: Traf
         for segment in read_segments(fd, extent_map, pool, traffic):
             if segment.buffer is not None:
                 put(segment.view)
-                pool.give(segment.buffer)
-                continue
-            traffic.holes_skipped += segment.length
-            if member.pairs is None:
-                _put_zeros(segment.length, put)
+            else:
+                traffic.holes_skipped += segment.length
+                if member.pairs is None:
+                    _put_zeros(segment.length, put)
+            thread.feed(segment)
+    if verify:
+        digest = None if content_hash is None else content_hash.digest()
+        state = judge_content(artifact.descriptor, digest, lambda: open_upper(artifact), traffic)
+        require_verified(artifact.descriptor, state, os.path.join(artifact.path, artifact.descriptor.upper_file))
     _put_zeros(padding_bytes(body), put)
 
 

@@ -21,12 +21,11 @@ from .._core.timestamps import index_text_from_rfc3339
 from .._disk.content_hash import ALGORITHMS, SHA256, SPARSE_SHA256, ContentHash, HashThread, hash_file
 from .._disk.extents import scan_extents
 from .._disk.sparse_file import BufferPool, Segment, SparseWriter, Traffic
-from .._disk.zstd_frames import FRAME_MAGIC, SKIPPABLE_MAGICS
+from .._disk.zstd_frames import SKIPPABLE_MAGICS
 from .._formats.archive_contents import FOOTER_BYTES, ArchiveContents, parse_contents, parse_contents_footer
 from .._formats.descriptor import Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, parse_manifest
 from .._formats.member_names import CacheFile, SnapshotDirectory, SnapshotFile
-from .._formats.tar_records import RECORD_BYTES, parse_header
 from .archive_reader import ArchiveLimits, ArchiveReader, Member
 from .integrity import IntegrityState, judge_content, recorded_state, require_verified
 
@@ -132,17 +131,13 @@ def hash_archive(path: str, traffic: Traffic) -> str:
 
 
 def is_archive(path: str) -> bool:
-    """Return whether a file begins like an archive: with a zstd frame, or with a tar header.
+    """Return whether a file begins like an archive of snapshots: with a member that the grammar allows.
 
     Raises:
         StateError: There is no such file, or it is no regular one.
     """
-    with open_archive(path) as fd:
-        start = os.pread(fd, RECORD_BYTES, 0)
-    if start.startswith(FRAME_MAGIC):
-        return True
-    with contextlib.suppress(FormatError):
-        return len(start) == RECORD_BYTES and parse_header(start) is not None
+    with open_archive(path) as fd, contextlib.suppress(FormatError, UnsupportedError):
+        return next(ArchiveReader(fd, ArchiveLimits()).members(), None) is not None
     return False
 
 

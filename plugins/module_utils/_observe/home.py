@@ -10,7 +10,7 @@ import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._core.errors import FormatError, UnsupportedError
+from .._core.errors import FormatError, StateError, UnsupportedError
 from .._disk.regular_file import read_regular_file
 from .._formats.descriptor import G1, G2, G3
 from .._formats.home_config import CONFIG_FILE, MAX_CONFIG_BYTES, HomeConfig, parse_home_config
@@ -96,11 +96,19 @@ def is_indexed(home: Home, directory: str) -> bool:
 
 
 def require_writable(home: Home, path: str) -> None:
-    """Check that writing a G1 artifact at a path, or removing one, does not meddle with a later microsandbox.
+    """Check that writing or removing something at a path does not meddle with what microsandbox keeps for itself.
+
+    That is the sandboxes, the image cache, the database and the locks, and the managed store of a later generation.
 
     Raises:
+        StateError: The path is one of the former, or lies in one.
         UnsupportedError: The path lies in the managed store of a home of a later or unknown generation.
     """
+    real = os.path.realpath(path)
+    kept = [home.sandboxes_dir, home.cache_dir, *(os.path.join(home.path, name) for name in ("db", "run"))]
+    for directory in map(os.path.realpath, kept):
+        if os.path.commonpath([directory, real]) == directory:
+            raise StateError(f"{path} lies in {directory}, which microsandbox keeps for itself", path=path)
     if home.generation != G1 and is_managed(home, path):
         raise UnsupportedError(
             f"home {home.path} is of generation {home.generation}, this collection writes G1 snapshots and leaves its"

@@ -190,3 +190,11 @@ def test_a_symlinked_database_is_refused(tmp_path: Path) -> None:
     tmp_path.joinpath("db/msb.db").symlink_to("elsewhere")
     with pytest.raises(StateError, match="is no regular file, a database is one"):
         observe_home(str(tmp_path), None, None, {})
+
+
+@pytest.mark.parametrize("path", ["sandboxes", "sandboxes/base", "cache/layers/x", "db/x", "run/locks/x"])
+def test_what_microsandbox_keeps_for_itself_is_nothing_to_write_over(unpack_home: Unpack, path: str) -> None:
+    home = observe_home(str(unpack_home("0.6.2")), None, None, {})
+    with pytest.raises(StateError, match="which microsandbox keeps for itself"):
+        require_writable(home, os.path.join(home.path, path))
+    require_writable(home, os.path.join(home.path, "snapshots", "x"))
