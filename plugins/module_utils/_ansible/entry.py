@@ -35,8 +35,10 @@ def run_module(argument_spec: Mapping[str, Any], work: Callable[[Task], Outcome]
     except MicrosandboxError as exc:
         module.fail_json(msg=exc.message, error={"code": exc.code, "facts": exc.facts}, elapsed=task.elapsed)
     except OSError as exc:
-        facts = {"errno": exc.errno, "path": None if exc.filename is None else os.fsdecode(exc.filename)}
-        where = f"{facts['path']}: " if facts["path"] else ""
+        # A call on a descriptor leaves its number there.
+        path = os.fsdecode(exc.filename) if isinstance(exc.filename, (str, bytes)) else None
+        facts = {"errno": exc.errno, "path": path}
+        where = f"{path}: " if path else ""
         module.fail_json(
             msg=f"{where}{exc.strerror or exc}", error={"code": "os", "facts": facts}, elapsed=task.elapsed
         )

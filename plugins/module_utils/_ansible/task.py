@@ -92,7 +92,7 @@ class Task:
                     sweep(directory)
                 except OSError as exc:
                     # What cannot be cleared away is in nobody's way.
-                    self.warnings.append(f"{directory} keeps what a dead run left: {exc.filename}: {exc.strerror}")
+                    self.warnings.append(f"{directory} keeps what a dead run left: {exc.strerror}")
             yield
 
     def index_new(self, home: Home, artifacts: Sequence[Artifact]) -> None:
