@@ -138,7 +138,7 @@ REFUSALS = {
     "a letter": install("format", path="MACHINE/letter.txt"),
     "a directory": install("state", "MACHINE/home is no regular file", path="MACHINE/home"),
     "a fifo": install("state", "MACHINE/fifo is no regular file", path="MACHINE/fifo"),
-    "half an archive": install("format", path="MACHINE/half.tar.zst"),
+    "half an archive": install("format", path="MACHINE/half.tar.zst", place="MACHINE/home/snapshots"),
     "half a plain archive": install("format", path="MACHINE/half.tar", place="MACHINE/home/snapshots"),
     "another content than recorded": install(
         "integrity", "upper.ext4", path="MACHINE/corrupt.tar", place="MACHINE/home/snapshots"
