@@ -12,13 +12,16 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .._core.errors import FormatError
-from .._core.strict_json import Fields, parse_json
+from .._core.strict_json import Fields, JsonValue, parse_json
 
 MAX_CONTENTS_BYTES = 1 << 20
 # microsandbox from 0.6.7 on follows no more generations.
 MAX_SNAPSHOTS = 128
+MAX_IMAGES = 256
+MAX_CACHE_FILES = 4096
 MARK = b"SBXTOC1\n"
 FOOTER_BYTES = 4 + len(MARK)
 
@@ -27,27 +30,47 @@ _WHAT = "the archive's table of contents"
 _U64_MAX = (1 << 64) - 1
 
 
+class ContentsImage(NamedTuple):
+    """An image whose cache files an archive carries."""
+
+    reference: str
+    manifest_digest: str
+
+
+class ContentsFile(NamedTuple):
+    """An image cache file that an archive carries; its name below the cache, and its size."""
+
+    name: str
+    size_bytes: int
+
+
 @dataclass(frozen=True)
 class ArchiveContents:
     """What an archive says of itself.
 
     Attributes:
-        head: Digest of the head.
+        head: Digest of the head; None when it carries images alone.
         digests: Digests of all snapshots, in archive order.
         suggested_name: Name that the head had where it was exported.
         compression: ``zstd`` or ``none``.
         level: Compression level; 0 without compression.
         layout: ``dense`` or ``sparse``.
         archive_bytes: Length of the archive in front of the table of contents.
+        images: The images, in archive order.
+        cache_files: Their files, in archive order.
+        excluded_layers: Diff ids of the layers that were left out, because the target has them.
     """
 
-    head: str
+    head: str | None
     digests: tuple[str, ...]
     suggested_name: str | None
     compression: str
     level: int
     layout: str
     archive_bytes: int
+    images: tuple[ContentsImage, ...] = ()
+    cache_files: tuple[ContentsFile, ...] = ()
+    excluded_layers: tuple[str, ...] = ()
 
 
 def contents_to_bytes(contents: ArchiveContents) -> bytes:
@@ -62,6 +85,9 @@ def contents_to_bytes(contents: ArchiveContents) -> bytes:
             "level": contents.level,
             "layout": contents.layout,
             "archive_bytes": contents.archive_bytes,
+            "images": [image._asdict() for image in contents.images],
+            "cache_files": [file._asdict() for file in contents.cache_files],
+            "excluded_layers": list(contents.excluded_layers),
         },
         ensure_ascii=False,
         separators=(",", ":"),
@@ -86,15 +112,31 @@ def parse_contents(text: bytes) -> ArchiveContents:
     fields = Fields(parse_json(text, what=_WHAT, max_bytes=MAX_CONTENTS_BYTES), _WHAT)
     if fields.text("schema") != _SCHEMA:
         raise FormatError(f"{_WHAT} has an unknown schema, expected {_SCHEMA}")
-    digests = fields.items("digests")
-    if len(digests) > MAX_SNAPSHOTS or not all(isinstance(digest, str) for digest in digests):
-        raise FormatError(f"digests in {_WHAT} are no list of at most {MAX_SNAPSHOTS} texts")
+    images = [Fields(each, f"an image in {_WHAT}") for each in _items(fields, "images", MAX_IMAGES)]
+    files = [Fields(each, f"a file in {_WHAT}") for each in _items(fields, "cache_files", MAX_CACHE_FILES)]
     return ArchiveContents(
-        head=fields.text("head"),
-        digests=tuple(str(digest) for digest in digests),
+        head=fields.text_or_null("head"),
+        digests=_texts(fields, "digests", MAX_SNAPSHOTS),
         suggested_name=fields.text_or_null("suggested_name"),
         compression=fields.text("compression"),
         level=fields.integer("level", _U64_MAX),
         layout=fields.text("layout"),
         archive_bytes=fields.integer("archive_bytes", _U64_MAX),
+        images=tuple(ContentsImage(image.text("reference"), image.text("manifest_digest")) for image in images),
+        cache_files=tuple(ContentsFile(file.text("name"), file.integer("size_bytes", _U64_MAX)) for file in files),
+        excluded_layers=_texts(fields, "excluded_layers", MAX_CACHE_FILES),
     )
+
+
+def _texts(fields: Fields, name: str, most: int) -> tuple[str, ...]:
+    items = _items(fields, name, most)
+    if not all(isinstance(item, str) for item in items):
+        raise FormatError(f"{name} in {_WHAT} are no list of texts")
+    return tuple(str(item) for item in items)
+
+
+def _items(fields: Fields, name: str, most: int) -> list[JsonValue]:
+    items = fields.items(name)
+    if len(items) > most:
+        raise FormatError(f"{name} in {_WHAT} has {len(items)} entries, at most {most} are allowed")
+    return items

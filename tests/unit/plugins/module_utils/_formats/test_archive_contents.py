@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -16,6 +15,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.a
     MARK,
     MAX_CONTENTS_BYTES,
     ArchiveContents,
+    ContentsFile,
+    ContentsImage,
     contents_to_bytes,
     parse_contents,
     parse_contents_footer,
@@ -23,18 +24,32 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.a
 from hypothesis import given
 from hypothesis import strategies as st
 
-CONTENTS = ArchiveContents("sha256:b", ("sha256:a", "sha256:b"), "nightly", "zstd", 3, "dense", 12345)
+CONTENTS = ArchiveContents(
+    "sha256:b",
+    ("sha256:a", "sha256:b"),
+    "nightly",
+    "zstd",
+    3,
+    "dense",
+    12345,
+    (ContentsImage("alpine", "sha256:c"),),
+    (ContentsFile("layers/x.erofs", 4096),),
+    ("sha256:d",),
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 contents = st.builds(
     ArchiveContents,
-    head=texts,
+    head=st.none() | texts,
     digests=st.lists(texts).map(tuple),
     suggested_name=st.none() | texts,
     compression=texts,
     level=st.integers(0, 22),
     layout=texts,
     archive_bytes=st.integers(0, (1 << 64) - 1),
+    images=st.lists(st.builds(ContentsImage, texts, texts)).map(tuple),
+    cache_files=st.lists(st.builds(ContentsFile, texts, st.integers(0, (1 << 64) - 1))).map(tuple),
+    excluded_layers=st.lists(texts).map(tuple),
 )
 
 
@@ -49,8 +64,10 @@ def test_what_is_written_is_read_back(written: ArchiveContents) -> None:
 def test_the_bytes_are_these() -> None:
     assert contents_to_bytes(CONTENTS) == (
         b'{"schema":"sandboxops.archive-contents/1","head":"sha256:b","digests":["sha256:a","sha256:b"],'
-        b'"suggested_name":"nightly","compression":"zstd","level":3,"layout":"dense","archive_bytes":12345}'
-        b"\xbf\x00\x00\x00SBXTOC1\n"
+        b'"suggested_name":"nightly","compression":"zstd","level":3,"layout":"dense","archive_bytes":12345,'
+        b'"images":[{"reference":"alpine","manifest_digest":"sha256:c"}],'
+        b'"cache_files":[{"name":"layers/x.erofs","size_bytes":4096}],"excluded_layers":["sha256:d"]}'
+        b"\x59\x01\x00\x00SBXTOC1\n"
     )
 
 
@@ -70,8 +87,8 @@ def test_other_last_bytes_are_no_footer(footer: bytes) -> None:
 
 
 def as_json(**changes: Any) -> bytes:
-    fields = {**dataclasses.asdict(CONTENTS), "schema": "sandboxops.archive-contents/1", **changes}
-    return json.dumps(fields).encode()
+    written = contents_to_bytes(CONTENTS)[:-FOOTER_BYTES]
+    return json.dumps({**json.loads(written), **changes}).encode()
 
 
 @pytest.mark.parametrize(
@@ -83,13 +100,18 @@ def as_json(**changes: Any) -> bytes:
         b"{" * 100000,
         as_json(schema="sandboxops.archive-contents/2"),
         as_json(schema=1),
-        as_json(head=None),
+        as_json(head=1),
         as_json(digests="sha256:a"),
         as_json(digests=["sha256:a", 1]),
         as_json(level=-1),
         as_json(level="3"),
         as_json(archive_bytes=1 << 64),
         as_json(suggested_name=1),
+        as_json(images=["alpine"]),
+        as_json(images=[{"reference": "alpine"}]),
+        as_json(images=[{"reference": "alpine", "manifest_digest": "sha256:c"}] * 257),
+        as_json(cache_files=[{"name": "layers/x.erofs", "size_bytes": "4096"}]),
+        as_json(excluded_layers=[1]),
     ],
 )
 def test_other_json_is_refused(text: bytes) -> None:
