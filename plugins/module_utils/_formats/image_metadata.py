@@ -1,0 +1,233 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the image cache records of an image: ``cache/manifests/<key>.json``, microsandbox 0.5.4 to 0.7.11.
+
+Older versions leave the two raw texts out; microsandbox then takes the image for one that is not cached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .._core.digests import is_sha256, sha256_digest
+from .._core.errors import FormatError, IntegrityError, excerpt
+from .._core.strict_json import Fields, describe, parse_json
+
+MAX_METADATA_BYTES = 4 << 20
+
+_U64_MAX = (1 << 64) - 1
+
+
+class ImageLayer(NamedTuple):
+    """One layer of an image.
+
+    Attributes:
+        digest: Digest of the blob that a registry serves.
+        media_type: The blob's type, when it is recorded.
+        size_bytes: The blob's size, when it is recorded.
+        diff_id: Digest of the unpacked layer, after which its file in the cache is named.
+    """
+
+    digest: str
+    media_type: str | None
+    size_bytes: int | None
+    diff_id: str
+
+
+class ImageConfig(NamedTuple):
+    """How the image's author wants its processes to run; ports, volumes and labels have no order and are sorted."""
+
+    env: tuple[str, ...]
+    cmd: tuple[str, ...] | None
+    entrypoint: tuple[str, ...] | None
+    working_dir: str | None
+    user: str | None
+    exposed_ports: tuple[str, ...]
+    volumes: tuple[str, ...]
+    labels: tuple[tuple[str, str], ...]
+    stop_signal: str | None
+
+
+_NO_CONFIG = ImageConfig((), None, None, None, None, (), (), (), None)
+
+
+@dataclass(frozen=True)
+class ImageMetadata:
+    """What is recorded of an image.
+
+    Attributes:
+        manifest_digest: Digest of the OCI image manifest.
+        config_digest: Digest of the OCI image configuration.
+        raw_manifest: The manifest's text.
+        raw_config: The configuration's text.
+        config: What microsandbox took from the configuration.
+        layers: From bottom to top; one layer can stand at several places.
+    """
+
+    manifest_digest: str
+    config_digest: str
+    raw_manifest: str
+    raw_config: str
+    config: ImageConfig
+    layers: tuple[ImageLayer, ...]
+
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """Return the distinct diff ids, in the order in which they occur first."""
+        return tuple(dict.fromkeys(layer.diff_id for layer in self.layers))
+
+
+def parse_image_metadata(text: bytes, what: str) -> ImageMetadata:
+    """Parse the metadata of an image; like microsandbox, ignore unknown fields.
+
+    Args:
+        text: The file's content.
+        what: Name of the file in messages.
+
+    Raises:
+        FormatError: microsandbox would not read it, or a digest is none of SHA-256.
+    """
+    fields = Fields(parse_json(text, what=what, max_bytes=MAX_METADATA_BYTES), what)
+    layers = []
+    for number, item in enumerate(fields.items("layers")):
+        layer = Fields(item, what, f"layers[{number}]")
+        layers.append(
+            ImageLayer(
+                digest=_sha256(layer, "digest", what),
+                media_type=layer.optional_text("media_type"),
+                size_bytes=layer.integer("size_bytes", _U64_MAX) if layer.has("size_bytes") else None,
+                diff_id=_sha256(layer, "diff_id", what),
+            )
+        )
+    return ImageMetadata(
+        manifest_digest=_sha256(fields, "manifest_digest", what),
+        config_digest=_sha256(fields, "config_digest", what),
+        raw_manifest=fields.text("raw_manifest_json"),
+        raw_config=fields.text("raw_config_json"),
+        config=_parse_config(fields.fields("config"), what),
+        layers=tuple(layers),
+    )
+
+
+def require_sound_metadata(metadata: ImageMetadata, what: str) -> None:
+    """Check that everything in the metadata follows from its manifest digest, as far as the raw texts go.
+
+    A raw manifest without layers, or a raw configuration without diff ids, leaves those to the metadata alone.
+
+    Args:
+        metadata: The metadata.
+        what: Name of the file in messages.
+
+    Raises:
+        FormatError: It has no layers, or a raw text is none of its kind.
+        IntegrityError: The parts contradict each other.
+    """
+    _require_digest(metadata.raw_manifest, metadata.manifest_digest, f"the raw manifest in {what}")
+    _require_digest(metadata.raw_config, metadata.config_digest, f"the raw config in {what}")
+    if not metadata.layers:
+        raise FormatError(f"{what} lists no layers")
+    manifest = _document(metadata.raw_manifest, f"the raw manifest in {what}")
+    if manifest.has("config"):
+        named = manifest.fields("config").text("digest")
+        if named != metadata.config_digest:
+            raise IntegrityError(
+                f"config_digest in {what} is {metadata.config_digest}, its raw manifest says {excerpt(named)}"
+            )
+    if manifest.has("layers"):
+        items = enumerate(manifest.items("layers"))
+        blobs = [Fields(item, what, f"raw_manifest_json.layers[{number}]").text("digest") for number, item in items]
+        _require_layers(metadata, "digest", blobs, what, "raw manifest")
+    config = _document(metadata.raw_config, f"the raw config in {what}")
+    if config.has("rootfs"):
+        diff_ids = _optional_texts(config.fields("rootfs"), "diff_ids", f"the raw config in {what}") or ()
+        _require_layers(metadata, "diff_id", diff_ids, what, "raw config")
+    _require_config(metadata.config, config, what)
+
+
+def _sha256(fields: Fields, name: str, what: str) -> str:
+    text = fields.text(name)
+    if not is_sha256(text):
+        path = fields.path(name)
+        raise FormatError(f"{path} in {what} is {excerpt(text)}, not sha256: and 64 lower-case hex digits", field=path)
+    return text
+
+
+def _parse_config(fields: Fields, what: str) -> ImageConfig:
+    return ImageConfig(
+        env=_texts(fields, "env", what),
+        cmd=_optional_texts(fields, "cmd", what),
+        entrypoint=_optional_texts(fields, "entrypoint", what),
+        working_dir=fields.optional_text("working_dir"),
+        user=fields.optional_text("user"),
+        exposed_ports=tuple(sorted(_texts(fields, "exposed_ports", what))),
+        volumes=tuple(sorted(_texts(fields, "volumes", what))),
+        labels=tuple(sorted(fields.texts("labels").items())),
+        stop_signal=fields.optional_text("stop_signal"),
+    )
+
+
+def _parse_raw_config(fields: Fields, what: str) -> ImageConfig:
+    return ImageConfig(
+        env=_optional_texts(fields, "Env", what) or (),
+        cmd=_optional_texts(fields, "Cmd", what),
+        entrypoint=_optional_texts(fields, "Entrypoint", what),
+        working_dir=fields.optional_text("WorkingDir"),
+        user=fields.optional_text("User"),
+        exposed_ports=_keys(fields, "ExposedPorts"),
+        volumes=_keys(fields, "Volumes"),
+        labels=tuple(sorted(fields.texts("Labels").items())) if fields.has("Labels") else (),
+        stop_signal=fields.optional_text("StopSignal"),
+    )
+
+
+def _texts(fields: Fields, name: str, what: str) -> tuple[str, ...]:
+    texts = []
+    for number, item in enumerate(fields.items(name)):
+        if not isinstance(item, str):
+            path = f"{fields.path(name)}[{number}]"
+            raise FormatError(f"{path} in {what} is {describe(item)}, not a string", field=path)
+        texts.append(item)
+    return tuple(texts)
+
+
+def _optional_texts(fields: Fields, name: str, what: str) -> tuple[str, ...] | None:
+    return _texts(fields, name, what) if fields.has(name) else None
+
+
+def _keys(fields: Fields, name: str) -> tuple[str, ...]:
+    return tuple(sorted(fields.fields(name).names())) if fields.has(name) else ()
+
+
+def _document(text: str, what: str) -> Fields:
+    return Fields(parse_json(text.encode("utf-8"), what=what, max_bytes=MAX_METADATA_BYTES), what)
+
+
+def _require_digest(text: str, expected: str, what: str) -> None:
+    actual = sha256_digest(text.encode("utf-8"))
+    if actual != expected:
+        raise IntegrityError(
+            f"{what} has the digest {actual}, recorded is {expected}", expected=expected, actual=actual
+        )
+
+
+def _require_layers(metadata: ImageMetadata, field: str, listed: Sequence[str], what: str, source: str) -> None:
+    """Compare one digest of every layer with what a raw text lists, unless that lists nothing."""
+    if not listed:
+        return
+    if len(metadata.layers) != len(listed):
+        raise IntegrityError(f"{what} has {len(metadata.layers)} layers, its {source} lists {len(listed)}")
+    for number, (layer, theirs) in enumerate(zip(metadata.layers, listed)):
+        ours: str = getattr(layer, field)
+        if ours != theirs:
+            raise IntegrityError(f"layers[{number}].{field} in {what} is {ours}, its {source} says {excerpt(theirs)}")
+
+
+def _require_config(recorded: ImageConfig, raw: Fields, what: str) -> None:
+    source = f"the raw config in {what}"
+    expected = _parse_raw_config(raw.fields("config"), source) if raw.has("config") else _NO_CONFIG
+    for name, ours, theirs in zip(ImageConfig._fields, recorded, expected):
+        if ours != theirs:
+            raise IntegrityError(f"config.{name} in {what} is not what its raw config says", field=f"config.{name}")
