@@ -33,8 +33,15 @@ EXPECTED = sorted(DATA.glob("image-cache/*.expected.json"))
 LAYERS = ["sha256:" + digit * 64 for digit in "aba"]
 DIFF_IDS = ["sha256:" + digit * 64 for digit in "121"]
 NO_CONFIG: dict[str, Any] = {
-    **{"env": [], "cmd": None, "entrypoint": None, "working_dir": None, "user": None},
-    **{"exposed_ports": [], "volumes": [], "labels": {}, "stop_signal": None},
+    "env": [],
+    "cmd": None,
+    "entrypoint": None,
+    "working_dir": None,
+    "user": None,
+    "exposed_ports": [],
+    "volumes": [],
+    "labels": {},
+    "stop_signal": None,
 }
 
 
