@@ -16,9 +16,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from loopback_registry import LoopbackRegistry
 from our_modules import OurModules
 from real_062 import Sdk062
 from real_0711 import Msb0711
+from sandbox_image import APP, BASE, REPEATED
 from setup_envs import ensure_microsandbox
 
 
@@ -62,6 +64,37 @@ def msb0711(environment_0711: Path, homes: Path) -> Callable[[str], Msb0711]:
         return Msb0711(environment_0711, homes / name)
 
     return on_home
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[LoopbackRegistry]:
+    """Return a registry to publish images in."""
+    registry = LoopbackRegistry()
+    yield registry
+    registry.close()
+
+
+@pytest.fixture
+def images_062(sdk062: Callable[[str], Sdk062], registry: LoopbackRegistry) -> Sdk062:
+    """Return the 0.6.2 SDK on the home ``builder``: three images pulled, a stopped sandbox and a snapshot of each.
+
+    The sandboxes and snapshots are named ``base``, ``app`` and ``repeated`` after the images.
+    """
+    sdk = sdk062("builder")
+    for image in (BASE, APP, REPEATED):
+        name = image.name.partition(":")[0]
+        sdk.make_pulled_sandbox(name, registry.publish(image))
+        sdk.call("create", source_sandbox=name, name=name, record_integrity=True)
+    return sdk
+
+
+@pytest.fixture
+def images_0711(msb0711: Callable[[str], Msb0711]) -> Msb0711:
+    """Return 0.7.11's ``msb`` on the home ``builder7``: three images loaded, with a stopped sandbox of each."""
+    msb = msb0711("builder7")
+    for image in (BASE, APP, REPEATED):
+        msb.make_stopped_sandbox(image.name.partition(":")[0], image=image, root_disk="256M")
+    return msb
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from home_database import sandbox_status
+
 _DRIVER = Path(__file__).with_name("sdk062_driver.py")
+_MIN_UPPER_MIB = 80  # less is too small for the file system that it makes
 IMAGE_REFERENCE = "docker.io/library/golden:1"
 IMAGE_MANIFEST_DIGEST = "sha256:" + "6d" * 32
 
@@ -43,13 +47,14 @@ class Sdk062:
         self._python = environment / "bin/python"
 
     def call(self, operation: str, **arguments: object) -> Any:
-        """Run one operation of ``microsandbox.Snapshot`` and return its result as JSON values.
+        """Run one operation of the driver and return its result as JSON values.
 
         Raises:
             SdkRefusal: The SDK raised.
         """
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MSB_")}
-        environment.update(MSB_HOME=str(self.home), HOME=str(self.home))
+        # A program that ends at once stands in for the one that starts a virtual machine.
+        environment.update(MSB_HOME=str(self.home), HOME=str(self.home), MSB_PATH="/bin/false")
         done = subprocess.run(
             [self._python, _DRIVER],
             input=json.dumps({"operation": operation, "arguments": arguments}, default=str),
@@ -86,6 +91,46 @@ class Sdk062:
         finally:
             connection.close()
         return [{key: value for key, value in row.items() if key != "indexed_at"} for row in rows]
+
+    def make_pulled_sandbox(self, name: str, reference: str, *, pull_policy: str = "IF_MISSING") -> Path:
+        """Pull an image into the cache, make a stopped sandbox rooted in it and return its formatted upper.
+
+        The start that would follow fails at once.
+        """
+        registry = {"registries": {"hosts": {reference.partition("/")[0]: {"insecure": True}}}}
+        (self.home / "config.json").write_text(json.dumps(registry), encoding="utf-8")
+        refusal = self._create(name, reference, pull_policy)
+        if self.status(name) != "Stopped":
+            raise AssertionError(f"sandbox {name} is {self.status(name)}, not stopped: {refusal}")
+        return self.home / "sandboxes" / name / "upper.ext4"
+
+    def offline_refusal(self, reference: str) -> str | None:
+        """Return why a sandbox cannot start from what the cache holds of an image, None when it can.
+
+        This version looks whether every file is there, and does not read the VMDK descriptor. A stopped sandbox stays
+        behind when it can.
+        """
+        name = f"probe-{secrets.token_hex(4)}"
+        refusal = self._create(name, reference, "NEVER")
+        return None if self.status(name) == "Stopped" else refusal
+
+    def status(self, name: str) -> str | None:
+        """Return the sandbox's status from the home's database, None when it has no row."""
+        return sandbox_status(self.home, name)
+
+    def _create(self, name: str, reference: str, pull_policy: str) -> str:
+        """Create a sandbox and return what kept it from starting."""
+        try:
+            self.call(
+                "create_sandbox",
+                name=name,
+                reference=reference,
+                upper_size_mib=_MIN_UPPER_MIB,
+                pull_policy=pull_policy,
+            )
+        except SdkRefusal as refusal:
+            return str(refusal)
+        return ""
 
     def make_stopped_sandbox(self, name: str, *, upper_bytes: int, content: Path) -> Path:
         """Make a sandbox that is stopped and return its upper, a sparse ext4 that holds the files of a directory."""

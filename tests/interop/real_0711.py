@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
+import secrets
 import subprocess
 import tempfile
 from pathlib import Path
 
-from sandbox_image import REFERENCE, write_sandbox_image
+from home_database import sandbox_status
+from sandbox_image import GOLDEN, SandboxImage
 
 _KVM = "/dev/kvm"
 
@@ -45,7 +46,14 @@ class Msb0711:
         """Return the rows of ``msb snapshot list``, newest first."""
         return json.loads(self.run("snapshot", "list", "--format", "json"))
 
-    def make_stopped_sandbox(self, name: str, *, root_disk: str | None = None) -> Path:
+    def load(self, image: SandboxImage) -> None:
+        """Put an image into the cache, from an archive of it."""
+        with tempfile.TemporaryDirectory() as directory:
+            archive = Path(directory, "image.tar")
+            image.write_archive(archive)
+            self.run("load", "-i", archive)
+
+    def make_stopped_sandbox(self, name: str, *, image: SandboxImage = GOLDEN, root_disk: str | None = None) -> Path:
         """Load an image made on the spot, create a sandbox from it and return its formatted upper.
 
         No virtual machine starts: with the device for virtualisation hidden, the start fails at once, and what
@@ -53,29 +61,39 @@ class Msb0711:
 
         Args:
             name: Name of the sandbox.
+            image: The image that it is rooted in.
             root_disk: Size of the upper as ``msb`` spells it, its default when None.
         """
-        with tempfile.TemporaryDirectory() as directory:
-            image = Path(directory, "image.tar")
-            write_sandbox_image(image)
-            self.run("load", "-i", image)
+        self.load(image)
         size = ["--root-disk", root_disk] if root_disk else []
-        create = [str(self._msb), "create", REFERENCE, "--name", name, "--pull", "never", *size]
-        try:
-            self._run(_without_virtualisation(create))
-        except MsbRefusal as refusal:
-            if self.status(name) != "Stopped":
-                raise AssertionError(f"sandbox {name} is {self.status(name)}, not stopped: {refusal}") from refusal
+        refusal = self._create(name, image.reference, *size)
+        if self.status(name) != "Stopped":
+            raise AssertionError(f"sandbox {name} is {self.status(name)}, not stopped: {refusal}")
         return self.home / "sandboxes" / name / "upper.ext4"
+
+    def offline_refusal(self, reference: str) -> str | None:
+        """Return why a sandbox cannot start from what the cache holds of an image, None when it can.
+
+        A start opens the disks that the VMDK descriptor names before it asks for virtualisation, so getting as far
+        as that proves them. A stopped sandbox stays behind.
+        """
+        name = f"probe-{secrets.token_hex(4)}"
+        refusal = self._create(name, reference, "--root-disk", "256M")
+        in_cache = self.status(name) == "Stopped" and "configuration error" not in refusal
+        return None if in_cache else refusal
 
     def status(self, name: str) -> str | None:
         """Return the sandbox's status from the home's database, None when it has no row."""
-        connection = sqlite3.connect(f"file:{self.home}/db/msb.db?mode=ro", uri=True)
+        return sandbox_status(self.home, name)
+
+    def _create(self, name: str, reference: str, *options: str) -> str:
+        """Create a sandbox without asking a registry and return what kept it from starting."""
+        create = [str(self._msb), "create", reference, "--name", name, "--pull", "never", *options]
         try:
-            row = connection.execute("SELECT status FROM sandbox WHERE name = ?", (name,)).fetchone()
-        finally:
-            connection.close()
-        return row[0] if row else None
+            self._run(_without_virtualisation(create))
+        except MsbRefusal as refusal:
+            return str(refusal)
+        return ""
 
     def _run(self, command: list[str]) -> str:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("MSB_")}

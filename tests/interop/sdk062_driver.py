@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run one snapshot operation of the microsandbox 0.6.2 SDK; runs inside that version's own environment.
+"""Run one operation of the microsandbox 0.6.2 SDK; runs inside that version's own environment.
 
 usage: sdk062_driver.py < COMMAND    with MSB_HOME set
 
@@ -16,7 +16,7 @@ import json
 import os
 import sys
 
-from microsandbox import MicrosandboxError, Snapshot
+from microsandbox import Image, MicrosandboxError, PullPolicy, Sandbox, Snapshot
 
 _SNAPSHOT = (
     "path",
@@ -38,6 +38,11 @@ async def _verify(path_or_name: str) -> object:
     return await (await Snapshot.open(path_or_name)).verify()
 
 
+async def _create_sandbox(name: str, reference: str, upper_size_mib: int, pull_policy: str) -> None:
+    image = Image.oci(reference, upper_size_mib=upper_size_mib)
+    await Sandbox.create(name, image=image, pull_policy=PullPolicy[pull_policy])
+
+
 _OPERATIONS = {
     "create": Snapshot.create,
     "open": Snapshot.open,
@@ -49,6 +54,7 @@ _OPERATIONS = {
     "verify": _verify,
     "export": Snapshot.export,
     "import": Snapshot.import_,
+    "create_sandbox": _create_sandbox,
 }
 
 
