@@ -34,12 +34,13 @@ options:
         default: 1048576
       apparent_bytes:
         description:
-          - Apparent size of all layers together in bytes.
+          - Apparent size of all uppers and of all layers of images together in bytes.
         type: int
         default: 274877906944
       allocated_bytes:
         description:
-          - Bytes that all layers together take on the disk. Checked while they are written.
+          - Bytes that all uppers together take on the disk, and all files of the image cache together. Checked while
+            they are written.
         type: int
         default: 274877906944
       extents:

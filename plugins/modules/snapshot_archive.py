@@ -18,6 +18,9 @@ description:
   - An import reads the archive once, front to back, beside the store. The snapshots appear in the store only after the
     whole archive was judged; an archive that breaks any rule changes nothing. Holes stay holes, also those that an
     archive spells out as zeros.
+  - An image that an archive carries is installed in O(cache_dir), with a VMDK descriptor written for that cache.
+    Nothing in microsandbox binds the content of an image's layers to a digest, so give the O(checksum) of archives that
+    come from elsewhere.
 author:
   - sandboxops contributors (@sandboxops)
 extends_documentation_fragment:
@@ -58,6 +61,15 @@ options:
   with_parents:
     description:
       - Export every ancestor of the snapshot as well.
+    type: bool
+    default: false
+  with_image:
+    description:
+      - Export the files of the image that the snapshot pins as well, so that the snapshot boots on a host that cannot
+        pull the image. With O(with_parents=true), those of every distinct image of its ancestors too.
+      - The image has to be whole in O(cache_dir). When its reference was pulled or built anew since the capture, the
+        cache holds another image under that reference, and the export is refused.
+      - microsandbox imports an archive with one image. One with several is imported by this collection alone.
     type: bool
     default: false
   compression:
@@ -111,7 +123,8 @@ options:
     default: true
   force:
     description:
-      - With O(state=imported), replace a snapshot of the same name and another digest.
+      - With O(state=imported), replace a snapshot of the same name and another digest, files of the image cache whose
+        content differs, and metadata of an image reference that names another image here.
       - With O(state=exported), replace a file that is no archive.
     type: bool
     default: false
@@ -143,6 +156,21 @@ EXAMPLES = r"""
     path: /srv/golden-chain.tar.zst
     with_parents: true
     layout: sparse
+
+- name: Export a snapshot with its image, for hosts without a network
+  sandboxops.microsandbox.snapshot_archive:
+    state: exported
+    snapshot: golden
+    path: /srv/golden-offline.tar.zst
+    with_image: true
+
+- name: Install both, and make sure that the snapshot boots offline
+  sandboxops.microsandbox.snapshot_archive:
+    state: imported
+    path: /srv/golden-offline.tar.zst
+    name: golden
+  register: installed
+  failed_when: installed is failed or not (installed.snapshots[-1].image.boots_offline | default(ansible_check_mode))
 """
 
 RETURN = r"""
@@ -182,6 +210,14 @@ archive:
       type: str
       returned: when it is known
       sample: sha256:f9e56caa42d0da3300e8c96d79b5bc350d795899a8977376ab31c020373816ab
+    images:
+      description: The images in it, the head's first.
+      type: list
+      elements: dict
+      returned: when the file was read or written, and in check mode before an export
+      sample:
+        - reference: docker.io/library/python:3.12
+          manifest_digest: sha256:9dfddbfb28e8b57d786c7c5b76ef918eb19f2bcf632a3bf8e58fdadfc407f714
     members:
       description: Names of the files in it.
       type: list
@@ -398,6 +434,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "path": {"type": "path", "required": True},
     "snapshot": {"type": "str"},
     "with_parents": {"type": "bool", "default": False},
+    "with_image": {"type": "bool", "default": False},
     "compression": {"type": "str", "choices": [ZSTD, NO_COMPRESSION]},
     "level": {"type": "int", "default": 3},
     "threads": {"type": "int", "default": 0},

@@ -29,10 +29,10 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.i
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.archive import (
     NO_COMPRESSION,
     ZSTD,
-    PromoteSnapshot,
     WantedArchive,
     WriteArchive,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.archive_import import PromoteSnapshot
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.snapshot import Capture, WantedSnapshot
 
 
@@ -68,7 +68,8 @@ def import_archive(archive: str, path: str, verify: bool) -> None:
             name=name,
             replaces=None,
         )
-        sink.promote(found, step)
+        sink.complete(found, [step])
+        sink.promote(step)
 
 
 def main() -> None:

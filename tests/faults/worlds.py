@@ -124,6 +124,7 @@ def _make_common_world(world: Path) -> None:
                 "snapshot": snapshot,
                 "path": f"{{}}/archives/{name}.tar.zst",
                 "with_parents": parents,
+                "with_image": False,
                 "threads": 1,
             },
         )

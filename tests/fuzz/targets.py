@@ -43,10 +43,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.t
     parse_sparse_extension,
     require_sparse_map,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import (
-    observe_archive,
-    read_contents,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import read_contents
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import (
     ArchiveLimits,
     ArchiveReader,

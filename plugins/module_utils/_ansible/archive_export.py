@@ -13,12 +13,14 @@ from .._core.digests import is_sha256
 from .._core.errors import RequestError, StateError, excerpt
 from .._disk.zstd import LEVELS, require_backend
 from .._formats.snapshot_names import looks_like_path, require_snapshot_name
-from .._observe.archive import hash_archive, is_archive, read_contents
+from .._observe.archive_file import hash_archive, is_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
 from .._observe.home import Home, require_writable
+from .._observe.image_cache import observe_image
 from .._observe.lineage import observe_lineage
 from .._observe.store import find_digest
 from .._plan.archive import NO_COMPRESSION, ZSTD, WantedArchive, WriteArchive, plan_export, resolve_layout
+from .._plan.image_cache import NO_SHIPMENT, Shipment, plan_shipment
 from .._plan.plan import Plan
 from .results import snapshot_results
 from .task import Outcome, Task
@@ -26,39 +28,55 @@ from .task import Outcome, Task
 
 def export_snapshot(task: Task, home: Home) -> Outcome:
     """Make the archive reflect the snapshot."""
-    wanted = _wanted_archive(task)
+    wanted = wanted_archive(task, task.params["layout"])
     require_writable(home, wanted.path)
     with task.locked(os.path.dirname(wanted.path), create=True):
         with task.phase("observe"):
-            head = _find_snapshot(task, home)
+            head = find_snapshot(task, home, task.params["snapshot"])
             if head is None:
                 return _predict_export(wanted, task)
             artifacts = observe_lineage(head, home.snapshots_dir) if task.params["with_parents"] else (head,)
-            plan = _make_plan(wanted, artifacts)
+            shipment = _plan_images(task, home, artifacts)
+            plan = make_export_plan(wanted, artifacts, shipment)
         if plan.steps and wanted.compression == ZSTD:
             require_backend()
         archive: dict[str, Any] = {name: plan.after[name] for name in ("path", "head", "compression", "layout")}
+        archive["images"] = [image._asdict() for image in shipment.images]
         if not task.check_mode:
             with task.phase("apply"):
                 for step in plan.steps:
                     if isinstance(step, WriteArchive):
-                        archive["sha256"] = apply_export(step, _threads(task), task.traffic, task.params["verify"])
+                        archive["sha256"] = apply_export(step, threads(task), task.traffic, task.params["verify"])
         if not (plan.steps and task.check_mode):
             if not plan.steps:
                 archive["sha256"] = hash_archive(wanted.path, task.traffic)
             archive["size"] = os.path.getsize(wanted.path)
-            archive["members"] = [name for artifact in artifacts for name in member_names(artifact)]
+            archive["members"] = member_names(artifacts, shipment)
     return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(home, artifacts)})
 
 
-def _make_plan(wanted: WantedArchive, artifacts: tuple[Artifact, ...]) -> Plan:
+def _plan_images(task: Task, home: Home, artifacts: tuple[Artifact, ...]) -> Shipment:
+    """Return what carries the images of the snapshots, the head's first."""
+    if not task.params["with_image"]:
+        return NO_SHIPMENT
+    descriptors = [artifact.descriptor for artifact in reversed(artifacts)]
+    pinned = dict.fromkeys((each.image_reference, each.image_manifest_digest) for each in descriptors)
+    return plan_shipment(home.cache_dir, [observe_image(home.cache_dir, *image) for image in pinned])
+
+
+def make_export_plan(wanted: WantedArchive, artifacts: tuple[Artifact, ...], shipment: Shipment) -> Plan:
     """Observe what is at the archive's path, and decide."""
     exists = os.path.lexists(wanted.path)
     contents = read_contents(wanted.path) if exists else None
-    return plan_export(wanted, artifacts, contents, exists, exists and is_archive(wanted.path))
+    return plan_export(wanted, artifacts, contents, exists, exists and is_archive(wanted.path), shipment)
 
 
-def _wanted_archive(task: Task) -> WantedArchive:
+def wanted_archive(task: Task, layout: str) -> WantedArchive:
+    """Return the archive file that the task asks for.
+
+    Raises:
+        RequestError: Its level or number of threads is none.
+    """
     params = task.params
     path = task.absolute_path("path")
     compression = params["compression"] or (NO_COMPRESSION if path.endswith(".tar") else ZSTD)
@@ -70,18 +88,17 @@ def _wanted_archive(task: Task) -> WantedArchive:
         path=path,
         compression=compression,
         level=params["level"] if compression == ZSTD else 0,
-        layout=resolve_layout(params["layout"], compression),
+        layout=resolve_layout(layout, compression),
         force=params["force"],
     )
 
 
-def _find_snapshot(task: Task, home: Home) -> Artifact | None:
-    """Return the snapshot to export; in check mode, None when it is not there.
+def find_snapshot(task: Task, home: Home, text: str) -> Artifact | None:
+    """Return the snapshot with a name, a path or a digest; in check mode, None when it is not there.
 
     Raises:
         StateError: It is not there.
     """
-    text = task.params["snapshot"]
     if is_sha256(text):
         found = find_digest(home.snapshots_dir, text)
         if found is None and not task.check_mode:
@@ -106,5 +123,6 @@ def _predict_export(wanted: WantedArchive, task: Task) -> Outcome:
     return Outcome(plan, {"archive": after, "snapshots": []})
 
 
-def _threads(task: Task) -> int:
+def threads(task: Task) -> int:
+    """Return how many threads compress."""
     return task.params["threads"] or len(os.sched_getaffinity(0))

@@ -5,24 +5,27 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .._apply.archive_import import StagingSink
+from .._apply.image_cache import CacheStaging
 from .._apply.index import keep_index
 from .._core.digests import require_sha256
-from .._core.errors import IntegrityError
 from .._formats.archive_contents import ArchiveContents
 from .._formats.snapshot_names import require_snapshot_name
-from .._observe.archive import Archive, hash_archive, observe_archive, read_contents
+from .._observe.archive import Archive, observe_archive
+from .._observe.archive_file import hash_archive, read_contents, require_checksum
 from .._observe.artifact import Artifact, observe_artifact
 from .._observe.home import Home, is_indexed, require_writable
+from .._observe.image_cache import observe_image
 from .._observe.index import Index, observe_index
 from .._observe.store import find_digest
 from .._observe.target import observe_target
-from .._plan.archive import (
+from .._plan.archive_import import (
     PromoteSnapshot,
     WantedImport,
     import_names,
@@ -30,8 +33,10 @@ from .._plan.archive import (
     require_installed_name,
     sort_oldest_first,
 )
+from .._plan.image_cache import InstallCacheFile
 from .._plan.index import IndexArtifact, plan_index_upserts
 from .._plan.plan import Plan
+from .image_import import cache_staging, plan_images
 from .results import archive_result, snapshot_results
 from .task import Outcome, Task
 
@@ -95,34 +100,47 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
         if installed is not None:
             return _keep_installed(run, *installed)
         if task.check_mode:
-            return _unpack(run, None) if os.path.lexists(path) else _predict_import(run)
-        with StagingSink(wanted.directory, run.is_installed, task.traffic, task.limits.allocated_bytes) as sink:
-            return _unpack(run, sink)
+            return _unpack(run, None, None) if os.path.lexists(path) else _predict_import(run)
+        limit = task.limits.allocated_bytes
+        hold = functools.partial(task.locked, home.cache_dir, create=True)
+        staging = StagingSink(wanted.directory, run.is_installed, task.traffic, limit)
+        with staging as sink, cache_staging(task, home, hold) as cache:
+            return _unpack(run, sink, cache)
 
 
 def _find_installed(run: _Import) -> tuple[list[Artifact], dict[str, Any]] | None:
     """Return the installed snapshots when it is clear without unpacking that the archive holds nothing else.
 
-    It is when the task names the head's digest, or when an archive of ours lists only what is installed.
+    It is when the task names the head's digest, or when an archive of ours lists only what is installed. An archive
+    of another origin may carry an image that the cache lacks.
     """
-    contents: ArchiveContents | None = None
-    digests: tuple[str, ...] = () if run.wanted.digest is None else (run.wanted.digest,)
     archive: dict[str, Any] = {"path": run.path}
-    if run.wanted.digest is None and os.path.lexists(run.path):
-        contents = read_contents(run.path)
-        digests = () if contents is None else contents.digests
+    contents = read_contents(run.path) if os.path.lexists(run.path) else None
+    digests = (run.wanted.digest,) if run.wanted.digest else () if contents is None else contents.digests
     artifacts = [artifact for artifact in map(run.find, digests) if artifact is not None]
     if not artifacts or len(artifacts) < len(digests):
+        return None
+    if not _has_images(run, contents, artifacts[-1]):
         return None
     if contents is not None:
         if run.checksum is not None:
             archive["sha256"] = hash_archive(run.path, run.task.traffic)
-            _require_checksum(run.path, archive["sha256"], run.checksum)
+            require_checksum(run.path, archive["sha256"], run.checksum)
         archive.update(size=os.path.getsize(run.path), compression=contents.compression, layout=contents.layout)
     head = artifacts[-1]
     if run.wanted.name is not None:
         require_installed_name(head, run.wanted.name)
     return artifacts, {**archive, "head": head.descriptor.digest}
+
+
+def _has_images(run: _Import, contents: ArchiveContents | None, head: Artifact) -> bool:
+    """Return whether the cache has every image that the archive may carry."""
+    if not os.path.lexists(run.path):
+        return True
+    images = [(head.descriptor.image_reference, head.descriptor.image_manifest_digest)]
+    if contents is not None:
+        images = [(image.reference, image.manifest_digest) for image in contents.images]
+    return all(observe_image(run.home.cache_dir, *image).boots_offline for image in images)
 
 
 def _keep_installed(run: _Import, artifacts: Sequence[Artifact], archive: Mapping[str, Any]) -> Outcome:
@@ -132,27 +150,29 @@ def _keep_installed(run: _Import, artifacts: Sequence[Artifact], archive: Mappin
     return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(run.home, artifacts)})
 
 
-def _unpack(run: _Import, sink: StagingSink | None) -> Outcome:
-    """Judge the archive whole, decide, and promote what the sink has staged; without a sink only predict."""
+def _unpack(run: _Import, sink: StagingSink | None, cache: CacheStaging | None) -> Outcome:
+    """Judge the archive whole, decide, and promote what the sinks have staged; without them only predict."""
     task, home, directory = run.task, run.home, run.wanted.directory
     with task.phase("unpack"):
-        archive = observe_archive(run.path, task.limits, task.params["verify"], task.traffic, sink)
+        archive = observe_archive(run.path, task.limits, task.params["verify"], task.traffic, sink, cache)
     if run.checksum is not None:
-        _require_checksum(run.path, archive.sha256, run.checksum)
-    if archive.cache_files:
-        task.warnings.append(f"{run.path} also carries an image, which is not installed")
+        require_checksum(run.path, archive.sha256, run.checksum)
     plan, kept = _make_plan(run, archive)
-    if sink is None:
+    if sink is None or cache is None:
         return Outcome(plan, {"archive": archive_result(archive), "snapshots": snapshot_results(home, kept)})
     promotions = [step for step in plan.steps if isinstance(step, PromoteSnapshot)]
+    cache_steps = [step for step in plan.steps if isinstance(step, InstallCacheFile)]
     with task.phase("apply"):
-        for step in promotions:
-            sink.promote(archive, step)
+        sink.complete(archive, promotions)
+        with cache.installed(cache_steps, archive.images, task.patience):
+            for step in promotions:
+                sink.promote(step)
         fresh = {step.digest: observe_artifact(os.path.join(directory, step.name)) for step in promotions}
-        if not promotions and plan.steps:
-            keep_index(home.database, kept, task.now_text, task.patience)
-        elif len(plan.steps) > len(promotions):
-            task.index_new(home, [*kept, *fresh.values()])
+        if len(plan.steps) > len(promotions) + len(cache_steps):
+            if promotions:
+                task.index_new(home, [*kept, *fresh.values()])
+            else:
+                keep_index(home.database, kept, task.now_text, task.patience)
     found = {artifact.descriptor.digest: artifact for artifact in kept} | fresh
     ordered = [found[snapshot.descriptor.digest] for snapshot in sort_oldest_first(archive)]
     states = {s.descriptor.digest: s.integrity for s in archive.snapshots if s.descriptor.digest in fresh}
@@ -171,7 +191,8 @@ def _make_plan(run: _Import, archive: Archive) -> tuple[Plan, list[Artifact]]:
     targets = {entry.name: observe_target(os.path.join(directory, entry.name)) for entry in names}
     installed = {artifact.descriptor.digest: artifact for artifact in kept}
     plan = plan_import(run.wanted, archive, names, installed, targets)
-    steps = plan.steps + run.index_steps(kept)
+    images = plan_images(run.task, run.home, archive.images, archive.cache_files)
+    steps = images + plan.steps + run.index_steps(kept)
     if run.index is not None and run.index.columns:
         promotions = [step for step in plan.steps if isinstance(step, PromoteSnapshot)]
         steps += tuple(IndexArtifact(os.path.join(directory, step.name)) for step in promotions)
@@ -186,15 +207,3 @@ def _predict_import(run: _Import) -> Outcome:
     plan = Plan((f"install {what} from {path} in {wanted.directory}",), {}, after)
     archive = {"path": path} if wanted.digest is None else {"path": path, "head": wanted.digest}
     return Outcome(plan, {"archive": archive, "snapshots": []})
-
-
-def _require_checksum(path: str, found: str, wanted: str) -> None:
-    """Check the digest of an archive file.
-
-    Raises:
-        IntegrityError: It is another one.
-    """
-    if found != wanted:
-        raise IntegrityError(
-            f"archive {path} has the checksum {found}, wanted {wanted}", path=path, expected=wanted, actual=found
-        )

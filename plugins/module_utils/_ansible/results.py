@@ -12,29 +12,50 @@ from typing import Any
 from .._disk import zstd
 from .._disk.place import observe_place
 from .._formats.descriptor import Descriptor
-from .._observe.archive import Archive, ArchivedSnapshot
+from .._observe.archive import Archive
+from .._observe.archive_walk import ArchivedSnapshot
 from .._observe.artifact import Artifact
 from .._observe.home import Home
+from .._observe.image_cache import CachedImage, observe_image
 from .._observe.index import UNKNOWN, observe_last_migration
 from .._observe.integrity import IntegrityState, recorded_state
 from .._observe.store import InvalidArtifact, find_children
 
 
+class PinnedImages:
+    """What a home's image cache has of the images that snapshots pin; every image is looked at once.
+
+    Args:
+        home: Whose image cache to look into.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._cache_dir = home.cache_dir
+        self._seen: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def result(self, descriptor: Descriptor) -> dict[str, Any]:
+        """Return the state of the image that a snapshot pins as a result."""
+        key = descriptor.image_reference, descriptor.image_manifest_digest
+        if key not in self._seen:
+            self._seen[key] = _state_result(observe_image(self._cache_dir, *key), self._cache_dir)
+        return {**self._seen[key]}
+
+
 def snapshot_result(
-    artifact: Artifact, home: Home, children: Iterable[str], integrity: IntegrityState | None = None
+    artifact: Artifact, images: PinnedImages, children: Iterable[str], integrity: IntegrityState | None = None
 ) -> dict[str, Any]:
     """Return a snapshot on disk as a result.
 
     Args:
         artifact: The snapshot.
-        home: Whose image cache to look into.
+        images: The images of its home.
         children: Digests of the snapshots that descend from it.
         integrity: What a verification found; without one, what is recorded.
     """
     descriptor = artifact.descriptor
     result = {"name": artifact.name, "path": artifact.path, **descriptor_result(descriptor)}
     result["children"] = sorted(children)
-    result["image"]["cached"] = _is_cached(home, descriptor.image_manifest_digest)
+    result["image"].update(images.result(descriptor))
     result["upper"]["allocated_bytes"] = artifact.allocated_bytes
     result["upper"]["integrity"] = integrity_result(descriptor, integrity or recorded_state(descriptor))
     return result
@@ -51,10 +72,11 @@ def snapshot_results(
         states: What a verification found, by digest.
     """
     results = []
+    images = PinnedImages(home)
     for artifact in artifacts:
         digest = artifact.descriptor.digest
         children = find_children(os.path.dirname(artifact.path), digest)
-        results.append(snapshot_result(artifact, home, children, (states or {}).get(digest)))
+        results.append(snapshot_result(artifact, images, children, (states or {}).get(digest)))
     return results
 
 
@@ -112,6 +134,10 @@ def archive_result(archive: Archive) -> dict[str, Any]:
         "layout": archive.head.layout,
         "head": archive.head.descriptor.digest,
         "members": list(archive.members),
+        "images": [
+            {"reference": image.reference, "manifest_digest": image.metadata.manifest_digest}
+            for image in archive.images
+        ],
     }
 
 
@@ -132,7 +158,15 @@ def home_result(home: Home) -> dict[str, Any]:
     }
 
 
-def _is_cached(home: Home, image_manifest_digest: str) -> bool:
+def _state_result(image: CachedImage, cache_dir: str) -> dict[str, Any]:
+    return {
+        "cached": _is_cached(cache_dir, image.manifest_digest or ""),
+        "boots_offline": image.boots_offline,
+        "missing": list(image.missing),
+    }
+
+
+def _is_cached(cache_dir: str, image_manifest_digest: str) -> bool:
     # The merged metadata of an image is named after its manifest, and made last of all that a boot needs.
     name = image_manifest_digest.replace(":", "_").replace("/", "_") + ".erofs"
-    return os.path.isfile(os.path.join(home.cache_dir, "fsmeta", name))
+    return os.path.isfile(os.path.join(cache_dir, "fsmeta", name))

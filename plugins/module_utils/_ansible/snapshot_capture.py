@@ -23,7 +23,7 @@ from .._observe.upper import upper_differs
 from .._plan.index import IndexArtifact, plan_index_upserts
 from .._plan.plan import Plan
 from .._plan.snapshot import RECREATE_IF_CHANGED, Capture, WantedSnapshot, plan_capture
-from .results import snapshot_result
+from .results import PinnedImages, snapshot_result
 from .task import Outcome, Task
 
 
@@ -45,7 +45,7 @@ def capture_snapshot(task: Task, home: Home) -> Outcome:
                 method = _apply(task, home, wanted, plan)
         artifact = observe_artifact(wanted.path)
         children = find_children(os.path.dirname(wanted.path), artifact.descriptor.digest)
-    result = snapshot_result(artifact, home, children)
+    result = snapshot_result(artifact, PinnedImages(home), children)
     if method is not None:
         result["copy_method"] = method.value
     return Outcome(plan, {"snapshot": result})

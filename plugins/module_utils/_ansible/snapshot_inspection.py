@@ -20,7 +20,7 @@ from .._observe.index import UNKNOWN, Index, observe_gone, observe_index
 from .._observe.integrity import MISMATCH, IntegrityState, verify_artifact
 from .._observe.store import InvalidArtifact, Store, find_children, observe_store
 from .._plan.index import compare_index
-from .results import archive_result, archived_result, invalid_result, snapshot_result
+from .results import PinnedImages, archive_result, archived_result, invalid_result, snapshot_result
 from .task import Task
 
 
@@ -57,9 +57,10 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
     if task.params["strict"]:
         _require_found(task, directory, bool(selected or invalid))
         _require_sound(invalid, states)
+    images = PinnedImages(home)
     results: dict[str, Any] = {
         "snapshots": [
-            snapshot_result(artifact, home, children.get(artifact.descriptor.digest, ()), states.get(artifact.path))
+            snapshot_result(artifact, images, children.get(artifact.descriptor.digest, ()), states.get(artifact.path))
             for artifact in selected
         ],
         "invalid": [invalid_result(entry) for entry in invalid],

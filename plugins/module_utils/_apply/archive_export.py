@@ -12,17 +12,18 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Callable
 
 from .._disk.content_hash import ALGORITHMS, ContentHash, HashThread
 from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
 from .._disk.place import require_space
-from .._disk.sparse_file import BLOCK_BYTES, ZEROS, BufferPool, Traffic, nonzero_runs, read_segments, write_at
+from .._disk.sparse_file import BLOCK_BYTES, BufferPool, Traffic, nonzero_runs, read_segments, write_at
 from .._disk.staging import staging_area
 from .._disk.zstd import Compressor, new_compressor
 from .._disk.zstd_frames import skippable_frame
-from .._formats.archive_contents import ArchiveContents, contents_to_bytes
+from .._formats.archive_contents import contents_to_bytes
 from .._formats.manifest_json import MANIFEST_FILE, manifest_to_bytes
 from .._formats.member_names import snapshot_prefix
 from .._formats.tar_records import (
@@ -32,11 +33,13 @@ from .._formats.tar_records import (
     padding_bytes,
     sparse_header,
 )
-from .._observe.archive import SPARSE
 from .._observe.archive_reader import ArchiveLimits
+from .._observe.archive_walk import SPARSE
 from .._observe.artifact import Artifact, open_upper, require_unchanged
 from .._observe.integrity import judge_content, require_verified
-from .._plan.archive import ZSTD, WriteArchive
+from .._plan.archive import ZSTD, WriteArchive, archive_contents
+from .._plan.image_cache import Shipment
+from .cache_export import cache_member_bytes, cache_member_name, put_cache_file, put_zeros
 
 _STAGED = "archive"
 _PRIVATE_MODE = 0o600
@@ -66,23 +69,18 @@ def apply_export(step: WriteArchive, threads: int, traffic: Traffic, verify: boo
         try:
             output = _Output(fd, traffic)
             body_bytes = sum(len(member.start) + member.body_bytes for member in members) + len(END_OF_ARCHIVE)
+            body_bytes += sum(map(cache_member_bytes, step.shipment.files))
             compressor = new_compressor(wanted.level, threads, body_bytes) if wanted.compression == ZSTD else None
             put = output.put if compressor is None else _compressing(compressor, output)
             for member in members:
                 put(memoryview(member.start))
                 _put_upper(member, put, verify, traffic)
+            for file in step.shipment.files:
+                put_cache_file(file, step.shipment.cache_dir, put, traffic)
             put(memoryview(END_OF_ARCHIVE))
             if compressor is not None:
                 output.put(memoryview(compressor.flush()))
-            contents = ArchiveContents(
-                head=step.artifacts[-1].descriptor.digest,
-                digests=tuple(artifact.descriptor.digest for artifact in step.artifacts),
-                suggested_name=step.artifacts[-1].name,
-                compression=wanted.compression,
-                level=wanted.level,
-                layout=wanted.layout,
-                archive_bytes=output.position,
-            )
+            contents = archive_contents(wanted, step.artifacts, step.shipment, output.position)
             output.put(memoryview(skippable_frame(contents_to_bytes(contents))))
             is_private = any(stat.S_IMODE(member.seen.st_mode) & 0o077 == 0 for member in members)
             area.seal_file(fd, _PRIVATE_MODE if is_private else _SHARED_MODE)
@@ -92,7 +90,13 @@ def apply_export(step: WriteArchive, threads: int, traffic: Traffic, verify: boo
     return "sha256:" + output.hash.hexdigest()
 
 
-def member_names(artifact: Artifact) -> tuple[str, str]:
+def member_names(artifacts: Iterable[Artifact], shipment: Shipment) -> list[str]:
+    """Return the names of the files that an archive carries, in order."""
+    names = [name for artifact in artifacts for name in _snapshot_names(artifact)]
+    return names + [cache_member_name(file) for file in shipment.files]
+
+
+def _snapshot_names(artifact: Artifact) -> tuple[str, str]:
     """Return the names that a snapshot's manifest and upper have in an archive."""
     prefix = snapshot_prefix(artifact.descriptor.digest)
     return f"{prefix}/{MANIFEST_FILE}", f"{prefix}/{artifact.descriptor.upper_file}"
@@ -119,7 +123,7 @@ class _Member:
 
 def _plan_member(artifact: Artifact, layout: str, traffic: Traffic) -> _Member:
     descriptor = artifact.descriptor
-    manifest_name, name = member_names(artifact)
+    manifest_name, name = _snapshot_names(artifact)
     manifest = manifest_to_bytes(descriptor)
     start = file_header(manifest_name, len(manifest)) + manifest + bytes(padding_bytes(len(manifest)))
     with open_upper(artifact) as fd:
@@ -180,19 +184,13 @@ def _put_upper(member: _Member, put: Callable[[memoryview], None], verify: bool,
             else:
                 traffic.holes_skipped += segment.length
                 if member.pairs is None:
-                    _put_zeros(segment.length, put)
+                    put_zeros(segment.length, put)
             thread.feed(segment)
     if verify:
         digest = None if content_hash is None else content_hash.digest()
         state = judge_content(artifact.descriptor, digest, lambda: open_upper(artifact), traffic)
         require_verified(artifact.descriptor, state, os.path.join(artifact.path, artifact.descriptor.upper_file))
-    _put_zeros(padding_bytes(body), put)
-
-
-def _put_zeros(length: int, put: Callable[[memoryview], None]) -> None:
-    for dummy in range(length // len(ZEROS)):
-        put(ZEROS)
-    put(ZEROS[: length % len(ZEROS)])
+    put_zeros(padding_bytes(body), put)
 
 
 class _Output:

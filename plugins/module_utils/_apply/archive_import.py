@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Callable
 
@@ -18,7 +18,7 @@ from .._disk.staging import StagingArea, staging_area
 from .._formats.member_names import SnapshotFile
 from .._observe.archive import Archive
 from .._observe.archive_reader import ArchiveLimits
-from .._plan.archive import PromoteSnapshot
+from .._plan.archive_import import PromoteSnapshot
 from .snapshot import write_manifest
 
 
@@ -109,16 +109,20 @@ class StagingSink:
             finally:
                 os.close(fd)
 
-    def promote(self, archive: Archive, step: PromoteSnapshot) -> None:
-        """Complete a staged artifact with its manifest and rename it into the store, durably.
+    def complete(self, archive: Archive, steps: Sequence[PromoteSnapshot]) -> None:
+        """Give the staged artifacts their manifests, all of them before the first appears in the store."""
+        descriptors = {snapshot.prefix: snapshot.descriptor for snapshot in archive.snapshots}
+        for step in steps:
+            with self._open_directory(step.prefix) as directory_fd:
+                write_manifest(self._area, directory_fd, descriptors[step.prefix])
+                self._area.seal_directory(directory_fd)
+
+    def promote(self, step: PromoteSnapshot) -> None:
+        """Rename a complete artifact into the store, durably.
 
         Raises:
             StateError: The name exists by now.
         """
-        snapshot = next(s for s in archive.snapshots if s.prefix == step.prefix)
-        with self._open_directory(step.prefix) as directory_fd:
-            write_manifest(self._area, directory_fd, snapshot.descriptor)
-            self._area.seal_directory(directory_fd)
         if step.replaces is None:
             self._area.promote(self._entries[step.prefix], step.name)
         else:

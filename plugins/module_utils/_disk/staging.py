@@ -24,6 +24,7 @@ from .locking import adopt_owner, try_lock
 
 STAGING_PREFIX = ".sandboxops-staging-"
 _ASIDE_PREFIX = "aside-"
+_KEPT_PREFIX = "kept-"
 _FILE_MODE = 0o644
 _DIRECTORY_MODE = 0o755
 
@@ -94,6 +95,30 @@ class StagingArea:
         """Rename a file of the area over what stands beside the area, or to a free name, durably."""
         os.rename(name, target, src_dir_fd=self.fd, dst_dir_fd=self.parent_fd)
         os.fsync(self.parent_fd)
+
+    def place_file(self, name: str, directory_fd: int, target: str, replace: bool) -> None:
+        """Rename a file of the area to a name in another directory; the caller makes it durable.
+
+        What it replaces stays in the area, so that ``take_back`` can bring it back.
+
+        Raises:
+            StateError: The name exists, and is not to be replaced.
+        """
+        if replace:
+            os.link(target, _KEPT_PREFIX + name, src_dir_fd=directory_fd, dst_dir_fd=self.fd, follow_symlinks=False)
+            os.rename(name, target, src_dir_fd=self.fd, dst_dir_fd=directory_fd)
+            return
+        try:
+            rename_new(self.fd, name, directory_fd, target)
+        except FileExistsError as exc:
+            raise StateError(f"{target} exists, though it did not when this run looked", path=target) from exc
+
+    def take_back(self, name: str, directory_fd: int, target: str, replaced: bool) -> None:
+        """Undo ``place_file``; the caller makes it durable."""
+        if replaced:
+            os.rename(_KEPT_PREFIX + name, target, src_dir_fd=self.fd, dst_dir_fd=directory_fd)
+        else:
+            os.rename(target, name, src_dir_fd=directory_fd, dst_dir_fd=self.fd)
 
     def withdraw(self, target: str) -> None:
         """Move what stands beside the area into the area, durably; it goes when the area goes."""

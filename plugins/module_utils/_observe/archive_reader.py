@@ -34,7 +34,7 @@ from .._formats.tar_records import (
 )
 
 _MAX_PAX_BYTES = 1 << 16
-_MAX_MANIFESTS_BYTES = 8 << 20  # all together: what they say stays in memory until the archive is judged
+_MAX_BODIES_BYTES = 8 << 20  # all together: what they say stays in memory until the archive is judged
 _MAX_PADDING_BYTES = 1 << 20  # zeros after the end marker; tar programs fill up a block of records
 _MAX_TRAILER_BYTES = 4 << 20  # skippable frames after the archive
 _REST_BYTES = 1 << 16
@@ -50,8 +50,8 @@ class ArchiveLimits:
         members: Number of members.
         name_bytes: Length of a member's name.
         manifest_bytes: Size of a manifest.
-        apparent_bytes: Apparent size of all uppers together.
-        allocated_bytes: Bytes that all uppers together take on the disk.
+        apparent_bytes: Apparent size of all uppers and EROFS files together.
+        allocated_bytes: Bytes that all uppers together take on the disk, and all image cache files together.
         extents: Number of runs in one sparse member.
         window_bytes: Look-back window of the zstd frame.
     """
@@ -115,7 +115,8 @@ class ArchiveReader:
         self._body_left = 0
         self._padding_left = 0
         self._prefixes: set[str] = set()
-        self._manifests_bytes = 0
+        self._bodies_bytes = 0
+        self._apparent_bytes = 0
         self._scratch = bytearray(BUFFER_BYTES)
 
     def members(self) -> Iterator[Member]:
@@ -136,28 +137,41 @@ class ArchiveReader:
                 raise FormatError(f"archive has more than {self._limits.members} members", limit=self._limits.members)
             yield self._member(header)
 
-    def read_body(self, member: Member) -> bytes:
-        """Return the whole body of a small member, in a limit of ``manifest_bytes``.
+    def read_body(self, member: Member, limit: int) -> bytes:
+        """Return the whole body of a small member of at most ``limit`` bytes.
 
         Raises:
-            FormatError: It is larger, or cut off.
+            FormatError: It is larger, or cut off, or all that were read together are too large.
         """
-        limit = self._limits.manifest_bytes
         if member.is_sparse or member.stored_bytes > limit:
             raise FormatError(
                 f"member {_shown(member)} has {member.real_bytes} bytes, at most {limit} stored ones are allowed",
                 limit=limit,
             )
-        self._manifests_bytes += member.stored_bytes
-        if self._manifests_bytes > _MAX_MANIFESTS_BYTES:
+        self._bodies_bytes += member.stored_bytes
+        if self._bodies_bytes > _MAX_BODIES_BYTES:
             raise FormatError(
-                f"manifests up to member {_shown(member)} have {self._manifests_bytes} bytes,"
-                f" at most {_MAX_MANIFESTS_BYTES} are allowed",
-                limit=_MAX_MANIFESTS_BYTES,
+                f"manifests, metadata and descriptors up to member {_shown(member)} have {self._bodies_bytes} bytes,"
+                f" at most {_MAX_BODIES_BYTES} are allowed",
+                limit=_MAX_BODIES_BYTES,
             )
         content = self._read(member.stored_bytes)
         self._body_left = 0
         return content
+
+    def admit(self, member: Member) -> None:
+        """Count a member whose body is about to be unpacked.
+
+        Raises:
+            FormatError: All that were counted have more than ``apparent_bytes``.
+        """
+        self._apparent_bytes += member.real_bytes
+        if self._apparent_bytes > self._limits.apparent_bytes:
+            raise FormatError(
+                f"files in the archive have {self._apparent_bytes} apparent bytes,"
+                f" at most {self._limits.apparent_bytes} are allowed",
+                limit=self._limits.apparent_bytes,
+            )
 
     def body_segments(self, member: Member, pool: BufferPool) -> Iterator[Segment]:
         """Yield the file of a member front to back, holes of a sparse member included.

@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "strict": False,
     "limits": {},
     "with_parents": False,
+    "with_image": False,
     "level": 3,
     "threads": 1,
     "layout": "auto",

@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.results import (
+    PinnedImages,
     archive_result,
     archived_result,
     home_result,
@@ -38,6 +39,7 @@ DATA = Path(__file__).parents[3] / "data"
 CHAIN = DATA / "g1-archives/chain3-0.6.2-parents.tar.zst"
 
 Unpack = Callable[[str], Path]
+# What is wrong with the image of a home that does not lie where microsandbox filled it.
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def artifact_of(home: Home, name: str) -> Artifact:
 def test_a_snapshot_is_returned_with_all_that_is_promised(home: Home) -> None:
     artifact = artifact_of(home, "first")
     recorded = json.loads(Path(artifact.path, "manifest.json").read_text("utf-8"))
-    assert snapshot_result(artifact, home, ["sha256:b", "sha256:a"]) == {
+    assert snapshot_result(artifact, PinnedImages(home), ["sha256:b", "sha256:a"]) == {
         "name": "first",
         "path": artifact.path,
         "digest": artifact.descriptor.digest,
@@ -63,6 +65,8 @@ def test_a_snapshot_is_returned_with_all_that_is_promised(home: Home) -> None:
             "reference": "localhost/tiny:1",
             "manifest_digest": recorded["image"]["manifest_digest"],
             "cached": True,
+            "boots_offline": False,
+            "missing": [MOVED],
         },
         "parent": None,
         "children": ["sha256:a", "sha256:b"],
@@ -86,7 +90,7 @@ def test_a_snapshot_is_returned_with_all_that_is_promised(home: Home) -> None:
 
 def test_a_verification_is_returned_in_place_of_what_is_recorded(home: Home) -> None:
     artifact = artifact_of(home, "first")
-    result = snapshot_result(artifact, home, [], verify_artifact(artifact, Traffic()))
+    result = snapshot_result(artifact, PinnedImages(home), [], verify_artifact(artifact, Traffic()))
     assert result["upper"]["integrity"]["state"] == "verified"
     assert result["upper"]["integrity"]["definition"] == "logical"
 
@@ -94,7 +98,28 @@ def test_a_verification_is_returned_in_place_of_what_is_recorded(home: Home) -> 
 def test_an_image_whose_files_are_gone_is_not_cached(home: Home) -> None:
     for path in Path(home.cache_dir, "fsmeta").iterdir():
         path.unlink()
-    assert snapshot_result(artifact_of(home, "first"), home, [])["image"]["cached"] is False
+    image = snapshot_result(artifact_of(home, "first"), PinnedImages(home), [])["image"]
+    assert image["cached"] is False
+    assert image["missing"][0].startswith("fsmeta/sha256_9dfddbfb")
+    assert image["missing"][0].endswith(".erofs is missing")
+
+
+def test_an_image_with_all_its_files_boots_offline(home: Home) -> None:
+    for path in Path(home.cache_dir, "vmdk").iterdir():
+        text = path.read_text("utf-8").replace("/tmp/spec/_homes/home-0.6.2/.microsandbox", os.path.realpath(home.path))
+        path.write_text(text, "utf-8")
+    image = snapshot_result(artifact_of(home, "first"), PinnedImages(home), [])["image"]
+    assert (image["cached"], image["boots_offline"], image["missing"]) == (True, True, [])
+
+
+def test_an_image_is_looked_at_once_for_all_its_snapshots(home: Home) -> None:
+    images = PinnedImages(home)
+    first = snapshot_result(artifact_of(home, "first"), images, [])["image"]
+    for path in Path(home.cache_dir, "fsmeta").iterdir():
+        path.unlink()
+    second = snapshot_result(artifact_of(home, "child"), images, [])["image"]
+    assert second == first
+    assert snapshot_result(artifact_of(home, "child"), PinnedImages(home), [])["image"] != first
 
 
 def test_children_are_those_in_the_store(home: Home) -> None:

@@ -22,11 +22,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.arc
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError, StateError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.extents import scan_extents
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import (
-    Archive,
-    observe_archive,
-    read_contents,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import read_contents
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import (
     Artifact,
@@ -38,6 +35,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.arch
     WriteArchive,
     plan_export,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.image_cache import NO_SHIPMENT
 
 DATA = Path(__file__).parents[3] / "data/g1-artifacts"
 SIZE = 4 << 20
@@ -69,6 +67,10 @@ class Meddler(Traffic):
         if value and self._meddle is not None and name == self._counter:
             meddle, self._meddle = self._meddle, None
             meddle()
+
+
+def names_of(artifact: Artifact) -> list[str]:
+    return member_names([artifact], NO_SHIPMENT)
 
 
 def make_artifact(path: Path, size: int = ODD_SIZE, chunks: Chunks = CHUNKS, parent: str | None = None) -> Artifact:
@@ -130,7 +132,7 @@ def test_the_archive_holds_the_snapshot_and_says_so(
     export(path, artifact, shape=(compression, layout))
     archive = judge(path)
     prefix = "sha256-" + artifact.descriptor.digest[7:23]
-    assert archive.members == (f"{prefix}/manifest.json", f"{prefix}/upper.ext4") == member_names(artifact)
+    assert archive.members == (f"{prefix}/manifest.json", f"{prefix}/upper.ext4") == tuple(names_of(artifact))
     assert archive.head.descriptor == artifact.descriptor
     assert (archive.head.layout, archive.compression) == (layout, compression)
     assert archive.head.integrity == IntegrityState("verified")
@@ -177,10 +179,10 @@ def test_other_programs_unpack_the_upper_as_it_was(
             subprocess.run(["zstd", "-dqc", path], stdout=file, check=True)
         path = tmp_path / "plain.tar"
     subprocess.run([program, "-xf", path, "-C", target], check=True)
-    for name in member_names(artifact):
+    for name in names_of(artifact):
         assert target.joinpath(name).read_bytes() == Path(artifact.path, name.partition("/")[2]).read_bytes()
     if layout == "sparse":
-        unpacked = target.joinpath(member_names(artifact)[1]).stat()
+        unpacked = target.joinpath(names_of(artifact)[1]).stat()
         assert unpacked.st_blocks * 512 <= artifact.allocated_bytes
 
 
@@ -224,7 +226,7 @@ def test_a_sparse_archive_of_any_upper_is_sound(tmp_path: Path, size: int, chunk
     assert archive.head.integrity == IntegrityState("verified")
     assert archive.head.layout == layout
     subprocess.run(["tar", "-xf", tmp_path / "out/archive", "-C", tmp_path], check=True)
-    name = member_names(artifact)[1]
+    name = names_of(artifact)[1]
     assert tmp_path.joinpath(name).read_bytes() == Path(artifact.path, "upper.ext4").read_bytes()
 
 

@@ -34,11 +34,10 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.i
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.lineage import observe_lineage
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.store import find_digest, observe_store
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.target import observe_target
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.archive import (
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.archive import WantedArchive, WriteArchive
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.archive_import import (
     PromoteSnapshot,
-    WantedArchive,
     WantedImport,
-    WriteArchive,
     import_names,
     plan_import,
 )
@@ -73,8 +72,9 @@ def install(
     with StagingSink(str(store), lambda digest: find_digest(str(store), digest) is not None, traffic) as sink:
         archive = observe_archive(str(path), ArchiveLimits(), True, traffic, sink)
         steps = decide(store, archive, wanted)
+        sink.complete(archive, steps)
         for step in steps:
-            sink.promote(archive, step)
+            sink.promote(step)
     return steps
 
 
@@ -144,8 +144,10 @@ def test_a_kill_between_two_promotions_leaves_no_child_without_its_parent(store:
     wanted = WantedImport(str(store), None, None, force=False)
     with StagingSink(str(store), lambda digest: False, Traffic()) as sink:
         archive = observe_archive(str(CHAIN), ArchiveLimits(), True, Traffic(), sink)
-        for step in decide(store, archive, wanted):
-            sink.promote(archive, step)
+        steps = decide(store, archive, wanted)
+        sink.complete(archive, steps)
+        for step in steps:
+            sink.promote(step)
             found = observe_store(str(store)).artifacts
             digests = {artifact.descriptor.digest for artifact in found}
             assert all(a.descriptor.parent is None or a.descriptor.parent in digests for a in found)
@@ -240,7 +242,8 @@ def test_a_name_that_appears_meanwhile_is_left_and_nothing_else_stays(store: Pat
             archive = observe_archive(str(BASIC), ArchiveLimits(), True, Traffic(), sink)
             (step,) = decide(store, archive, wanted)
             store.joinpath("nightly").mkdir()
-            sink.promote(archive, step)
+            sink.complete(archive, [step])
+            sink.promote(step)
 
     with pytest.raises(StateError, match="nightly exists, though it did not when this run looked"):
         race()

@@ -41,11 +41,10 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.t
     SparsePair,
     sparse_header,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import (
-    Archive,
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import (
     hash_archive,
     is_archive,
-    observe_archive,
     open_archive,
     read_contents,
 )
@@ -138,7 +137,9 @@ def test_a_real_archive_is_judged_as_its_maker_did(name: str, verify: bool) -> N
     archive = observe(path, verify)
     assert archive.head.descriptor.digest == expected["head"]
     assert list(archive.members) == [entry["name"] for entry in expected["members"]]
-    assert list(archive.cache_files) == [name for name in archive.members if name.startswith("cache/")]
+    carried = [f"cache/{file.name.kind}/{file.name.file}" for file in archive.cache_files]
+    assert carried == [name for name in archive.members if name.startswith("cache/") and name.endswith(".erofs")]
+    assert len(archive.images) == bool(carried)
     assert archive.sha256 == digest_of(path.read_bytes())
     assert archive.size_bytes == path.stat().st_size
     assert archive.compression == ("zstd" if name.endswith(".zst") else "none")
@@ -298,8 +299,8 @@ UPPER = member("a/upper.ext4", bytes(SIZE))
             [snapshot(), member("a", type=tarfile.DIRTYPE)], "twice, or behind its files", id="a directory behind"
         ),
         pytest.param(
-            [snapshot(), member("cache/layers/x.erofs"), member("cache/layers/x.erofs")],
-            "member 'cache/layers/x.erofs' twice",
+            [snapshot(), member("cache/vmdk/x.vmdk"), member("cache/vmdk/x.vmdk")],
+            "member 'cache/vmdk/x.vmdk' twice",
             id="a cache file twice",
         ),
         pytest.param([snapshot(), member("../x", b"x")], "unsafe path", id="an unsafe path"),

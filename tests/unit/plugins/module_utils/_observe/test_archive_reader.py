@@ -104,13 +104,13 @@ def test_a_body_that_is_left_half_read_does_not_lose_the_next_member(open_reader
 
 def test_a_small_body_is_read_at_once(open_reader: Open) -> None:
     reader = open_reader(archive_of({"a/one": b"1" * 1000, "a/two": b"2"}))
-    assert [reader.read_body(member) for member in reader.members()] == [b"1" * 1000, b"2"]
+    assert [reader.read_body(member, 1 << 20) for member in reader.members()] == [b"1" * 1000, b"2"]
 
 
 def test_a_body_beyond_the_limit_is_not_read(open_reader: Open) -> None:
     reader = open_reader(archive_of({"a/upper.ext4": LARGE}))
     with pytest.raises(FormatError, match="member 'a/upper.ext4' has 3160320 bytes, at most 1048576 stored ones"):
-        reader.read_body(next(iter(reader.members())))
+        reader.read_body(next(iter(reader.members())), 1 << 20)
 
 
 def test_the_observer_sees_the_whole_file(open_reader: Open, tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installing the images of a bundle: the task of module ``image_cache_bundle`` with ``state=imported``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from .._apply.image_cache import CacheStaging
+from .._core.digests import require_sha256
+from .._core.errors import IntegrityError, RequestError, excerpt
+from .._formats.archive_contents import ArchiveContents
+from .._observe.archive_file import hash_archive, require_checksum
+from .._observe.bundle import Bundle, observe_bundle, read_bundle_contents
+from .._observe.cached_layers import observe_layers
+from .._observe.home import Home
+from .._observe.image_cache import CachedImage, observe_image
+from .._plan.image_cache import InstallCacheFile
+from .._plan.plan import Plan
+from .image_import import cache_staging, plan_images
+from .image_results import imported_image, present_image
+from .task import Outcome, Task
+
+
+def import_images(task: Task, home: Home) -> Outcome:
+    """Install the images of the bundle that are not whole in the cache yet."""
+    path = task.absolute_path("path")
+    checksum = None if task.params["checksum"] is None else require_sha256(task.params["checksum"], "checksum")
+    if task.check_mode and not os.path.lexists(path):
+        return _predict_import(task, home, path)
+    with task.locked(home.cache_dir, create=True):
+        with task.phase("observe"):
+            contents = read_bundle_contents(path)
+            _require_pins(task, contents, path)
+            cached = [observe_image(home.cache_dir, *image) for image in contents.images]
+        if all(image.boots_offline for image in cached):
+            return _keep_installed(task, home, path, contents, cached, checksum)
+        with cache_staging(task, home, contextlib.nullcontext) as cache:
+            with task.phase("unpack"):
+                sink = None if task.check_mode else cache
+                bundle = observe_bundle(path, contents, task.limits, task.traffic, sink)
+            if checksum is not None:
+                require_checksum(path, bundle.sha256, checksum)
+            return _install(task, home, bundle, cache)
+
+
+def _install(task: Task, home: Home, bundle: Bundle, cache: CacheStaging) -> Outcome:
+    steps = plan_images(task, home, bundle.images, bundle.cache_files)
+    if not task.check_mode:
+        with task.phase("apply"), cache.installed(steps, bundle.images, task.patience):
+            pass
+    installed = {step.name for step in steps}
+    images = []
+    for image in bundle.images:
+        cached = observe_image(home.cache_dir, image.reference, image.metadata.manifest_digest)
+        result = imported_image(image, cached, installed)
+        if task.check_mode:
+            result.update(boots_offline=True, missing=[])
+        images.append(result)
+    sizes = {name: size for image in bundle.images for name, size in image.sizes}
+    added = sum(size for name, size in sizes.items() if name in installed)
+    result = {
+        "path": bundle.path,
+        "size": bundle.size_bytes,
+        "sha256": bundle.sha256,
+        "compression": bundle.compression,
+        "members": list(bundle.members),
+        "added_bytes": added,
+        "saved_bytes": sum(sizes.values()) - added,
+    }
+    return _outcome(home, Plan(steps, *_states(steps)), result, images)
+
+
+def _keep_installed(
+    task: Task, home: Home, path: str, contents: ArchiveContents, cached: Sequence[CachedImage], checksum: str | None
+) -> Outcome:
+    bundle: dict[str, Any] = {"path": path, "size": os.path.getsize(path), "compression": contents.compression}
+    if checksum is not None:
+        bundle["sha256"] = hash_archive(path, task.traffic)
+        require_checksum(path, bundle["sha256"], checksum)
+    sizes = {file.name: file.size_bytes or 0 for image in cached for file in image.files if file.name.kind != "vmdk"}
+    bundle.update(
+        members=[f"cache/{file.name}" for file in contents.cache_files], added_bytes=0, saved_bytes=sum(sizes.values())
+    )
+    return _outcome(home, Plan(()), bundle, [present_image(image) for image in cached])
+
+
+def _predict_import(task: Task, home: Home, path: str) -> Outcome:
+    task.warnings.append(f"there is no bundle at {path} yet; without one this task fails outside check mode")
+    plan = Plan((f"install the images of {path} in {home.cache_dir}",), {}, {"images": f"those of {path}"})
+    return _outcome(home, plan, {"path": path}, [])
+
+
+def _outcome(home: Home, plan: Plan, bundle: dict[str, Any], images: list[dict[str, Any]]) -> Outcome:
+    layers = list(observe_layers(home.cache_dir))
+    return Outcome(plan, {"bundle": bundle, "images": images, "cached_layers": layers})
+
+
+def _states(steps: Sequence[InstallCacheFile]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what the steps change, before and after."""
+    before = {step.path: step.replaces for step in steps if step.replaces is not None}
+    return before, {step.path: f"{step.size_bytes} bytes" for step in steps}
+
+
+def _require_pins(task: Task, contents: ArchiveContents, path: str) -> None:
+    """Check that the bundle's images are those that the task expects.
+
+    Raises:
+        RequestError: It expects one that the bundle does not carry.
+        IntegrityError: One is another.
+    """
+    carried = {image.reference: image.manifest_digest for image in contents.images}
+    for reference, digest in task.params["pin"].items():
+        wanted = require_sha256(digest, "pin")
+        if reference not in carried:
+            raise RequestError(f"pin names the image {excerpt(reference)}, which {path} does not carry", option="pin")
+        if carried[reference] != wanted:
+            raise IntegrityError(
+                f"image {excerpt(reference)} in {path} is {carried[reference]}, pinned is {wanted}",
+                path=path,
+                expected=wanted,
+                actual=carried[reference],
+            )

@@ -1,0 +1,246 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One walk over an archive's members, front to back, that judges each and hands its content on."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Callable, Protocol
+
+from .._core.errors import FormatError, UnsupportedError, excerpt
+from .._core.timestamps import index_text_from_rfc3339
+from .._disk.content_hash import ALGORITHMS, SPARSE_SHA256, ContentHash, HashThread, hash_file
+from .._disk.extents import scan_extents
+from .._disk.sparse_file import BufferPool, Segment, SparseWriter, Traffic
+from .._formats.descriptor import Descriptor
+from .._formats.manifest_json import MANIFEST_FILE, parse_manifest
+from .._formats.member_names import CacheFile, SnapshotDirectory, SnapshotFile
+from .archive_file import open_archive
+from .archive_reader import ArchiveLimits, ArchiveReader, Member
+from .cache_walk import CacheWalk
+from .integrity import IntegrityState, judge_content, recorded_state, require_verified
+
+DENSE = "dense"
+SPARSE = "sparse"
+
+
+@dataclass(frozen=True)
+class ArchivedSnapshot:
+    """A snapshot in an archive, judged.
+
+    Attributes:
+        prefix: Its directory inside the archive.
+        descriptor: What identifies it.
+        layout: ``dense`` or ``sparse``, how its upper is stored.
+        stored_bytes: Length of its upper in the uncompressed archive.
+        integrity: What the walk found of its content.
+    """
+
+    prefix: str
+    descriptor: Descriptor
+    layout: str
+    stored_bytes: int
+    integrity: IntegrityState
+
+
+class ArchiveSink(Protocol):
+    """Takes the uppers that a walk finds, and gives one back when it must be read a second time."""
+
+    def take_upper(
+        self, name: SnapshotFile, digest: str | None, least_bytes: int
+    ) -> AbstractContextManager[Callable[[Segment], None] | None]:
+        """Take an upper, or None to do without it.
+
+        The block puts the upper's segments, whose buffers stay with the caller, and ends with the last.
+
+        Args:
+            name: The member.
+            digest: Digest of its snapshot, where the manifest stands in front of it.
+            least_bytes: How much of it is known to be data.
+        """
+
+    def open_upper(self, name: SnapshotFile) -> AbstractContextManager[int]:
+        """Open an upper that was taken, for reading."""
+
+
+@dataclass
+class _Upper:
+    file: str
+    is_sparse: bool
+    stored_bytes: int
+    real_bytes: int
+    algorithm: str | None
+    digest: str | None = None
+    is_kept: bool = False
+
+
+@dataclass
+class _Found:
+    descriptor: Descriptor | None = None
+    upper: _Upper | None = None
+
+
+@dataclass
+class ArchiveWalk:
+    """What a walk has seen so far."""
+
+    path: str
+    limits: ArchiveLimits
+    verify: bool
+    traffic: Traffic
+    sink: ArchiveSink | None
+    cache: CacheWalk
+    members: list[str] = field(default_factory=list)
+    found: dict[str, _Found] = field(default_factory=dict)
+
+    def take(self, reader: ArchiveReader, member: Member) -> None:
+        """Take one member."""
+        name = member.name
+        if isinstance(name, SnapshotDirectory):
+            if name.prefix in self.found:
+                raise FormatError(f"archive has the directory {excerpt(name.prefix)} twice, or behind its files")
+            self.found[name.prefix] = _Found()
+        elif isinstance(name, SnapshotFile):
+            found = self.found.setdefault(name.prefix, _Found())
+            self.members.append(f"{name.prefix}/{name.file}")
+            if name.file == MANIFEST_FILE:
+                self._take_manifest(reader, member, name, found)
+            else:
+                self._take_upper(reader, member, name, found)
+        elif isinstance(name, CacheFile):
+            self.members.append(f"cache/{name.kind}/{name.file}")
+            self.cache.take(reader, member, name)
+
+    def _take_manifest(self, reader: ArchiveReader, member: Member, name: SnapshotFile, found: _Found) -> None:
+        if found.descriptor is not None:
+            raise FormatError(f"archive has the member {excerpt(self.members[-1])} twice")
+        found.descriptor = parse_manifest(reader.read_body(member, self.limits.manifest_bytes))
+        _require_importable(found.descriptor, name.prefix)
+        if found.upper is not None:
+            _require_described(found.descriptor, found.upper, name.prefix)
+
+    def _take_upper(self, reader: ArchiveReader, member: Member, name: SnapshotFile, found: _Found) -> None:
+        if found.upper is not None:
+            raise FormatError(
+                f"archive has the members {excerpt(f'{name.prefix}/{found.upper.file}')} and"
+                f" {excerpt(self.members[-1])}, a snapshot has one file besides {MANIFEST_FILE}"
+            )
+        reader.admit(member)
+        upper = _Upper(name.file, member.is_sparse, member.stored_bytes, member.real_bytes, self._algorithm(found))
+        if found.descriptor is not None:
+            _require_described(found.descriptor, upper, name.prefix)
+        found.upper = upper
+        content_hash = None if upper.algorithm is None else ContentHash(upper.algorithm, member.real_bytes)
+        digest = None if found.descriptor is None else found.descriptor.digest
+        taking = (
+            contextlib.nullcontext()
+            if self.sink is None
+            else self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
+        )
+        with taking as put, HashThread(content_hash, self.cache.pool) as thread:
+            upper.is_kept = put is not None
+            for segment in reader.body_segments(member, self.cache.pool):
+                if put is not None:
+                    put(segment)
+                thread.feed(segment)
+        if content_hash is not None:
+            upper.digest = content_hash.digest()
+
+    def _reopen(self, name: SnapshotFile, upper: _Upper) -> AbstractContextManager[int]:
+        if upper.is_kept and self.sink is not None:
+            return self.sink.open_upper(name)
+        return _spooled(self.path, self.limits, name)
+
+    def _algorithm(self, found: _Found) -> str | None:
+        """Return the algorithm to hash an upper with; where its manifest comes later, the one that is likely."""
+        if not self.verify:
+            return None
+        if found.descriptor is None:
+            return SPARSE_SHA256
+        recorded = found.descriptor.integrity
+        return recorded.algorithm if recorded is not None and recorded.algorithm in ALGORITHMS else None
+
+    def judge(self) -> tuple[ArchivedSnapshot, ...]:
+        """Judge what was found, whole."""
+        snapshots = []
+        for prefix, found in self.found.items():
+            if found.descriptor is None:
+                raise FormatError(f"archive has the directory {excerpt(prefix)} without a {MANIFEST_FILE}")
+            if found.upper is None:
+                raise FormatError(
+                    f"archive has no member {excerpt(f'{prefix}/{found.descriptor.upper_file}')},"
+                    f" its {MANIFEST_FILE} describes one"
+                )
+            snapshots.append(self._judge_snapshot(prefix, found.descriptor, found.upper))
+        if not snapshots:
+            raise FormatError("archive holds no snapshot")
+        seen: set[str] = set()
+        for snapshot in snapshots:
+            if snapshot.descriptor.digest in seen:
+                raise FormatError(f"archive holds the snapshot {snapshot.descriptor.digest} twice")
+            seen.add(snapshot.descriptor.digest)
+        return tuple(snapshots)
+
+    def _judge_snapshot(self, prefix: str, descriptor: Descriptor, upper: _Upper) -> ArchivedSnapshot:
+        integrity = recorded_state(descriptor)
+        if self.verify:
+            recorded = descriptor.integrity
+            digest = upper.digest
+            if recorded is not None and recorded.algorithm in ALGORITHMS and recorded.algorithm != upper.algorithm:
+                # The upper came before a manifest that records another algorithm than the likely one.
+                with self._reopen(SnapshotFile(prefix, upper.file), upper) as fd:
+                    digest = hash_file(fd, scan_extents(fd), recorded.algorithm, self.traffic)
+            integrity = judge_content(
+                descriptor, digest, lambda: self._reopen(SnapshotFile(prefix, upper.file), upper), self.traffic
+            )
+            require_verified(descriptor, integrity, f"{prefix}/{upper.file}")
+        return ArchivedSnapshot(prefix, descriptor, SPARSE if upper.is_sparse else DENSE, upper.stored_bytes, integrity)
+
+
+@contextlib.contextmanager
+def _spooled(path: str, limits: ArchiveLimits, name: SnapshotFile) -> Iterator[int]:
+    """Yield a descriptor of an upper that nobody kept, read from the archive once more into a temporary file."""
+    pool = BufferPool(1)
+    with tempfile.TemporaryFile() as spool, open_archive(path) as fd:
+        reader = ArchiveReader(fd, limits)
+        for member in reader.members():
+            if member.name == name:
+                writer = SparseWriter(spool.fileno(), Traffic())
+                for segment in reader.body_segments(member, pool):
+                    writer.put(segment)
+                    if segment.buffer is not None:
+                        pool.give(segment.buffer)
+                writer.finish()
+        yield spool.fileno()
+
+
+def _require_importable(descriptor: Descriptor, prefix: str) -> None:
+    """Refuse what microsandbox parses but nothing can use: it never writes such snapshots."""
+    if descriptor.format != "raw":
+        raise UnsupportedError(
+            f"snapshot {excerpt(prefix)} has an upper in the format {descriptor.format}, only raw is used"
+        )
+    if index_text_from_rfc3339(descriptor.created_at) is None:
+        raise FormatError(
+            f"snapshot {excerpt(prefix)} was created at {excerpt(descriptor.created_at)}, which is no RFC 3339 time"
+        )
+
+
+def _require_described(descriptor: Descriptor, upper: _Upper, prefix: str) -> None:
+    if upper.file != descriptor.upper_file:
+        raise FormatError(
+            f"archive has the member {excerpt(f'{prefix}/{upper.file}')}, its {MANIFEST_FILE} describes"
+            f" {excerpt(descriptor.upper_file)} only"
+        )
+    if upper.real_bytes != descriptor.upper_bytes:
+        raise FormatError(
+            f"member {excerpt(f'{prefix}/{upper.file}')} has {upper.real_bytes} bytes, its {MANIFEST_FILE} says"
+            f" {descriptor.upper_bytes}",
+            expected=descriptor.upper_bytes,
+            actual=upper.real_bytes,
+        )
