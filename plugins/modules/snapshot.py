@@ -180,6 +180,21 @@ snapshot:
           type: bool
           returned: outside check mode, or when it is there
           sample: true
+        boots_offline:
+          description:
+            - Whether the home's image cache has all that a sandbox needs to start from the image without a registry.
+            - That is its metadata, its merged metadata, every layer, and a disk description with this home's paths.
+          type: bool
+          returned: outside check mode, or when it is there
+          sample: true
+        missing:
+          description:
+            - A sentence for every file of the image that is missing, damaged, or that of something else.
+            - Without its metadata nobody knows which layers it has, and they are not listed.
+          type: list
+          elements: str
+          returned: outside check mode, or when it is there
+          sample: []
     parent:
       description: Digest of the snapshot that it descends from.
       type: str

@@ -155,8 +155,23 @@ snapshots:
         cached:
           description: Whether its merged metadata lies in the home's image cache.
           type: bool
-          returned: always
+          returned: unless an archive is inspected
           sample: true
+        boots_offline:
+          description:
+            - Whether the home's image cache has all that a sandbox needs to start from the image without a registry.
+            - That is its metadata, its merged metadata, every layer, and a disk description with this home's paths.
+          type: bool
+          returned: unless an archive is inspected
+          sample: true
+        missing:
+          description:
+            - A sentence for every file of the image that is missing, damaged, or that of something else.
+            - Without its metadata nobody knows which layers it has, and they are not listed.
+          type: list
+          elements: str
+          returned: unless an archive is inspected
+          sample: []
     parent:
       description: Digest of the snapshot that it descends from.
       type: str

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,27 @@ def test_a_home_is_read_without_a_trace(ansible: Ansible, machine: Path, home: P
     assert (result["home"]["exists"], result["home"]["generation"]) == (True, "G1")
     assert result["home"]["last_migration"] == "m20260621_000002_create_maintenance_lease"
     assert result["home"]["zstd"].startswith("zstandard ")
+
+
+def test_an_image_boots_offline_while_all_its_files_are_there(ansible: Ansible, machine: Path, home: Path) -> None:
+    cache = home / "cache"
+    vmdk = cache / f"vmdk/{IMAGE_DIGEST.replace(':', '_')}.vmdk"
+    there = re.sub(r'"/[^"]*/cache/', f'"{cache.resolve()}/', vmdk.read_text("utf-8"))
+    vmdk.write_text(there, "utf-8")
+    whole = run_four_times(ansible, machine, "snapshot_info", home=home, name="first", changed=False)
+    image = whole["snapshots"][0]["image"]
+    assert (image["cached"], image["boots_offline"], image["missing"]) == (True, True, [])
+    layer = sorted(cache.glob("layers/*.erofs"))[0]
+    layer.unlink()
+    vmdk.write_text(there.replace("version=1", "version=2"), "utf-8")
+    result = ansible.run("snapshot_info", home=home)
+    for snapshot in result["snapshots"]:
+        assert snapshot["image"]["cached"] is True
+        assert snapshot["image"]["boots_offline"] is False
+        assert snapshot["image"]["missing"] == [
+            f"layers/{layer.name} is missing",
+            f"line 2 of vmdk/{vmdk.name} is 'version=2', expected is 'version=1'",
+        ]
 
 
 def test_snapshots_are_selected(ansible: Ansible, machine: Path, home: Path) -> None:
