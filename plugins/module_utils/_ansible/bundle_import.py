@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._apply.image_cache import CacheStaging
 from .._core.digests import require_sha256
 from .._core.errors import IntegrityError, RequestError, excerpt
 from .._formats.archive_contents import ArchiveContents
+from .._formats.image_files import FSMETA, LAYERS
+from .._formats.image_reference import normalize_reference
 from .._observe.archive_file import hash_archive, require_checksum
 from .._observe.bundle import Bundle, observe_bundle, read_bundle_contents
 from .._observe.cached_layers import observe_layers
@@ -23,6 +25,7 @@ from .._plan.image_cache import InstallCacheFile
 from .._plan.plan import Plan
 from .image_import import cache_staging, plan_images
 from .image_results import imported_image, present_image
+from .image_selection import wanted_pins
 from .task import Outcome, Task
 
 
@@ -30,29 +33,41 @@ def import_images(task: Task, home: Home) -> Outcome:
     """Install the images of the bundle that are not whole in the cache yet."""
     path = task.absolute_path("path")
     checksum = None if task.params["checksum"] is None else require_sha256(task.params["checksum"], "checksum")
+    pins = wanted_pins(task)
     if task.check_mode and not os.path.lexists(path):
         return _predict_import(task, home, path)
     with task.locked(home.cache_dir, create=True):
         with task.phase("observe"):
             contents = read_bundle_contents(path)
-            _require_pins(task, contents, path)
+            _require_pins(pins, contents, path)
             cached = [observe_image(home.cache_dir, *image) for image in contents.images]
-        if all(image.boots_offline for image in cached):
+        is_whole = all(image.boots_offline for image in cached)
+        if is_whole and not task.params["force"]:
             return _keep_installed(task, home, path, contents, cached, checksum)
+        # Whether force has anything to replace is seen first, so that nothing is staged for nothing.
+        if is_whole or task.check_mode:
+            bundle = _judge(task, path, contents, checksum, None)
+            steps = plan_images(task, home, bundle.images, bundle.cache_files)
+            if task.check_mode or not steps:
+                return _report(task, home, bundle, steps)
         with cache_staging(task, home, contextlib.nullcontext) as cache:
-            with task.phase("unpack"):
-                sink = None if task.check_mode else cache
-                bundle = observe_bundle(path, contents, task.limits, task.traffic, sink)
-            if checksum is not None:
-                require_checksum(path, bundle.sha256, checksum)
-            return _install(task, home, bundle, cache)
+            bundle = _judge(task, path, contents, checksum, cache)
+            steps = plan_images(task, home, bundle.images, bundle.cache_files)
+            with task.phase("apply"), cache.installed(steps, bundle.images, task.patience):
+                pass
+            return _report(task, home, bundle, steps)
 
 
-def _install(task: Task, home: Home, bundle: Bundle, cache: CacheStaging) -> Outcome:
-    steps = plan_images(task, home, bundle.images, bundle.cache_files)
-    if not task.check_mode:
-        with task.phase("apply"), cache.installed(steps, bundle.images, task.patience):
-            pass
+def _judge(task: Task, path: str, contents: ArchiveContents, checksum: str | None, sink: CacheStaging | None) -> Bundle:
+    with task.phase("unpack"):
+        bundle = observe_bundle(path, contents, task.limits, task.traffic, sink)
+    if checksum is not None:
+        require_checksum(path, bundle.sha256, checksum)
+    return bundle
+
+
+def _report(task: Task, home: Home, bundle: Bundle, steps: Sequence[InstallCacheFile]) -> Outcome:
+    """Return what came, or in check mode would come, of these steps."""
     installed = {step.name for step in steps}
     images = []
     for image in bundle.images:
@@ -69,10 +84,11 @@ def _install(task: Task, home: Home, bundle: Bundle, cache: CacheStaging) -> Out
         "sha256": bundle.sha256,
         "compression": bundle.compression,
         "members": list(bundle.members),
+        "excluded_layers": list(bundle.excluded_layers),
         "added_bytes": added,
         "saved_bytes": sum(sizes.values()) - added,
     }
-    return _outcome(home, Plan(steps, *_states(steps)), result, images)
+    return _outcome(home, Plan(tuple(steps), *_states(steps)), result, images)
 
 
 def _keep_installed(
@@ -82,9 +98,12 @@ def _keep_installed(
     if checksum is not None:
         bundle["sha256"] = hash_archive(path, task.traffic)
         require_checksum(path, bundle["sha256"], checksum)
-    sizes = {file.name: file.size_bytes or 0 for image in cached for file in image.files if file.name.kind != "vmdk"}
+    sizes = {file.name: file.size_bytes or 0 for image in cached for file in image.files}
     bundle.update(
-        members=[f"cache/{file.name}" for file in contents.cache_files], added_bytes=0, saved_bytes=sum(sizes.values())
+        members=[f"cache/{file.name}" for file in contents.cache_files],
+        excluded_layers=list(contents.excluded_layers),
+        added_bytes=0,
+        saved_bytes=sum(size for name, size in sizes.items() if name.kind in (FSMETA, LAYERS)),
     )
     return _outcome(home, Plan(()), bundle, [present_image(image) for image in cached])
 
@@ -106,16 +125,15 @@ def _states(steps: Sequence[InstallCacheFile]) -> tuple[dict[str, str], dict[str
     return before, {step.path: f"{step.size_bytes} bytes" for step in steps}
 
 
-def _require_pins(task: Task, contents: ArchiveContents, path: str) -> None:
+def _require_pins(pins: Mapping[str, str], contents: ArchiveContents, path: str) -> None:
     """Check that the bundle's images are those that the task expects.
 
     Raises:
         RequestError: It expects one that the bundle does not carry.
         IntegrityError: One is another.
     """
-    carried = {image.reference: image.manifest_digest for image in contents.images}
-    for reference, digest in task.params["pin"].items():
-        wanted = require_sha256(digest, "pin")
+    carried = {normalize_reference(image.reference): image.manifest_digest for image in contents.images}
+    for reference, wanted in pins.items():
         if reference not in carried:
             raise RequestError(f"pin names the image {excerpt(reference)}, which {path} does not carry", option="pin")
         if carried[reference] != wanted:

@@ -31,6 +31,7 @@ class Bundle:
         members: Names of the files that it carries, in order.
         images: The images.
         cache_files: Their EROFS files, in the bundle's order.
+        excluded_layers: Diff ids of the layers that it may leave out.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Bundle:
     members: tuple[str, ...]
     images: tuple[CarriedImage, ...]
     cache_files: tuple[CarriedFile, ...]
+    excluded_layers: tuple[str, ...]
 
 
 def read_bundle_contents(path: str) -> ArchiveContents:
@@ -99,4 +101,5 @@ def observe_bundle(
         members=tuple(members),
         images=images,
         cache_files=tuple(walk.files.values()),
+        excluded_layers=contents.excluded_layers,
     )

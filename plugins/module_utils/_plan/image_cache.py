@@ -114,8 +114,9 @@ def plan_install(
         StateError: The cache holds something else, or lacks a layer that the archive leaves out.
     """
     erofs: dict[CacheFile, InstallCacheFile] = {}
-    texts: list[InstallCacheFile] = []
-    metadata: list[InstallCacheFile] = []
+    # Two references may stand for one image, and be two spellings of one.
+    texts: dict[CacheFile, InstallCacheFile] = {}
+    metadata: dict[CacheFile, InstallCacheFile] = {}
     for image in images:
         for name, size in image.sizes:
             carried, target = files.get(name), targets[name]
@@ -124,9 +125,9 @@ def plan_install(
             elif not _is_installed(carried, target, force):
                 replaces = None if target.is_absent else _described(target)
                 erofs.setdefault(name, InstallCacheFile(name, target.path, image.reference, size, None, replaces))
-        texts += _plan_vmdk(image, targets, cache_dir)
-        metadata += _plan_metadata(image, targets, force)
-    return (*erofs.values(), *texts, *metadata)
+        texts.update((step.name, step) for step in _plan_vmdk(image, targets, cache_dir))
+        metadata.update((step.name, step) for step in _plan_metadata(image, targets, force))
+    return (*erofs.values(), *texts.values(), *metadata.values())
 
 
 def vmdk_content(metadata: ImageMetadata, sizes: Mapping[CacheFile, int], cache_dir: str) -> bytes:
@@ -193,6 +194,7 @@ def require_whole(image: CachedImage) -> ImageMetadata:
 
 def _require_left_out(name: CacheFile, size: int, target: CacheTarget) -> None:
     """Check that the cache has a layer which the archive leaves out."""
+    _require_place(name, target)
     if target.is_absent or target.size_bytes != size or not target.is_valid:
         found = "is missing" if target.is_absent else f"is {_described(target)}, or damaged"
         raise StateError(
