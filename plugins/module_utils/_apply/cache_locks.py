@@ -12,7 +12,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 
-from .._disk.locking import adopt_owner, wait_for_lock
+from .._disk.locking import open_lock_file, wait_for_lock
 from .._formats.image_files import LEASES, MANIFESTS, lease_name, lock_file, publication_lease
 from .._formats.member_names import CacheFile
 
@@ -30,41 +30,28 @@ def locked_cache_files(cache_dir: str, names: Iterable[CacheFile], patience: flo
         patience: How long to wait for each lock, in seconds.
 
     Raises:
-        StateError: Another process holds one of them for longer than that.
+        StateError: Another process holds one of them for longer than that, or one is no regular file.
         OSError: A lock file cannot be made.
     """
     with contextlib.ExitStack() as stack:
-        for directory, name, mode in sorted(_lock_files(cache_dir, names)):
-            wait_for_lock(stack.enter_context(_opened(directory, name, mode)), os.path.join(directory, name), patience)
+        for path, mode in sorted(_lock_files(cache_dir, names)):
+            fd = open_lock_file(path, mode)
+            # They stay: to remove one takes the lock from whoever waits for it.
+            stack.callback(os.close, fd)
+            wait_for_lock(fd, path, patience)
         yield
 
 
-def _lock_files(cache_dir: str, names: Iterable[CacheFile]) -> set[tuple[str, str, int]]:
+def _lock_files(cache_dir: str, names: Iterable[CacheFile]) -> set[tuple[str, int]]:
     found = set()
     for name in names:
         directory = os.path.join(cache_dir, name.kind)
         lock = lock_file(name)
         if lock is not None:
-            found.add((directory, lock, _LOCK_MODE))
+            found.add((os.path.join(directory, lock), _LOCK_MODE))
         leases = os.path.join(directory, LEASES)
-        if os.path.isdir(leases):
-            found.add((leases, lease_name(name.file), _LEASE_MODE))
+        if os.path.lexists(leases):
+            found.add((os.path.join(leases, lease_name(name.file)), _LEASE_MODE))
             if name.kind == MANIFESTS:
-                found.add((leases, publication_lease(name), _LEASE_MODE))
+                found.add((os.path.join(leases, publication_lease(name)), _LEASE_MODE))
     return found
-
-
-@contextlib.contextmanager
-def _opened(directory: str, name: str, mode: int) -> Iterator[int]:
-    """Open a lock file, which stays: to remove one takes the lock from whoever waits for it."""
-    directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        fd = os.open(name, flags, mode, dir_fd=directory_fd)
-        try:
-            adopt_owner(name, os.fstat(directory_fd), dir_fd=directory_fd)
-            yield fd
-        finally:
-            os.close(fd)
-    finally:
-        os.close(directory_fd)

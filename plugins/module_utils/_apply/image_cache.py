@@ -125,16 +125,18 @@ class CacheStaging:
         for step in steps:
             if step.content is not None:
                 self._stage_content(step.name, step.content)
-        made = [path for kind in sorted({step.name.kind for step in steps}) for path in self._make_directory(kind)]
         needed = {step.name for step in steps} | {name for image in images for name, dummy in image.sizes}
-        installation = _Installation(self._area, self._cache_dir, self._entries, made)
+        made: list[str] = []
         try:
+            for kind in sorted({step.name.kind for step in steps}):
+                made += self._make_directory(kind)
             with locked_cache_files(self._cache_dir, needed, patience):
                 _require_there(self._cache_dir, needed - {step.name for step in steps})
-                installation.run(steps)
-                yield
+                with _Installation(self._area, self._cache_dir, self._entries) as installation:
+                    installation.run(steps)
+                    yield
         except BaseException:
-            installation.undo()
+            remove_empty(made)
             raise
 
     def _stage_content(self, name: CacheFile, content: bytes) -> None:
@@ -157,14 +159,22 @@ class CacheStaging:
 
 
 class _Installation:
-    """The renames of one installation, which can be undone while the staging area is there."""
+    """The renames of one installation, which are undone when the block fails."""
 
-    def __init__(self, area: StagingArea, cache_dir: str, entries: dict[CacheFile, str], made: list[str]) -> None:
+    def __init__(self, area: StagingArea, cache_dir: str, entries: dict[CacheFile, str]) -> None:
         self._area = area
         self._cache_dir = cache_dir
         self._entries = entries
-        self._made = made
         self._done: list[InstallCacheFile] = []
+
+    def __enter__(self) -> _Installation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._undo()
 
     def run(self, steps: Sequence[InstallCacheFile]) -> None:
         """Rename each file into its place; what metadata speaks of is durable before the metadata is there."""
@@ -176,14 +186,12 @@ class _Installation:
                 self._done.append(step)
             self._sync(part)
 
-    def undo(self) -> None:
+    def _undo(self) -> None:
         """Take back what was put into place, the last one first."""
         for step in reversed(self._done):
             with self._directory(step.name.kind) as fd:
                 self._area.take_back(self._entries[step.name], fd, step.name.file, step.replaces is not None)
         self._sync(self._done)
-        self._done = []
-        remove_empty(self._made)
 
     def _sync(self, steps: Sequence[InstallCacheFile]) -> None:
         for kind in sorted({step.name.kind for step in steps}):

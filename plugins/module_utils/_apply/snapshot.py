@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import stat
@@ -16,7 +15,7 @@ from .._core.errors import StateError
 from .._core.timestamps import rfc3339_from_ns
 from .._disk.content_hash import SPARSE_SHA256
 from .._disk.copying import CopyMethod, copy_sparse
-from .._disk.locking import adopt_owner, make_directories, remove_empty, try_lock
+from .._disk.locking import make_directories, open_lock_file, remove_empty, try_lock
 from .._disk.sparse_file import Traffic, write_at
 from .._disk.staging import StagingArea, staging_area
 from .._formats.descriptor import Descriptor, Integrity
@@ -132,7 +131,7 @@ def _lifecycle_lock(home: Home, sandbox: str) -> Iterator[None]:
             raise StateError(f"{above} is a symlink, a home keeps its lifecycle locks itself", path=above)
     made = make_directories(directory)
     try:
-        fd = _open_lock_file(path)
+        fd = open_lock_file(path)
         try:
             if not try_lock(fd):
                 raise StateError(
@@ -146,24 +145,3 @@ def _lifecycle_lock(home: Home, sandbox: str) -> Iterator[None]:
     except BaseException:
         remove_empty(made)
         raise
-
-
-def _open_lock_file(path: str) -> int:
-    """Open a lock file, and make it when it is missing, for the home's owner to use as well."""
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    refusal = StateError(f"{path} is no regular file, a lifecycle lock is one", path=path)
-    try:
-        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
-        try:
-            fd = os.open(path, flags)
-        except OSError as exc:
-            if exc.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
-                raise refusal from exc
-            raise
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise refusal from None
-        return fd
-    adopt_owner(path, os.stat(os.path.dirname(path)))
-    return fd

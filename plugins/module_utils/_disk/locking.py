@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 
@@ -75,6 +76,51 @@ def try_lock(fd: int) -> bool:
             return False
         raise
     return True
+
+
+def open_lock_file(path: str, mode: int = 0o644) -> int:
+    """Open a lock file, and make it when it is missing, for the owner of its directory to use as well.
+
+    Neither it nor its directory may be a symlink.
+
+    Raises:
+        StateError: Something else than a regular file is there.
+        OSError: It cannot be made or opened.
+    """
+    directory, name = os.path.split(path)
+    try:
+        directory_fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise StateError(f"{directory} is no directory, lock files are in one", path=directory) from exc
+        raise
+    try:
+        fd = _make_or_open(name, mode, directory_fd)
+    except OSError as exc:
+        if exc.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise StateError(f"{path} is no regular file, a lock file is one", path=path) from exc
+        exc.filename = path
+        raise
+    finally:
+        os.close(directory_fd)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise StateError(f"{path} is no regular file, a lock file is one", path=path)
+    return fd
+
+
+def _make_or_open(name: str, mode: int, directory_fd: int) -> int:
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(name, flags | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory_fd)
+    except FileExistsError:
+        return os.open(name, flags, dir_fd=directory_fd)
+    try:
+        adopt_owner(name, os.fstat(directory_fd), dir_fd=directory_fd)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def make_directories(path: str) -> list[str]:

@@ -48,11 +48,14 @@ class CacheTarget:
 
 
 def look_at_target(cache_dir: str, name: CacheFile) -> CacheTarget:
-    """Look at a place without reading what is there."""
-    path = os.path.join(cache_dir, name.kind, name.file)
+    """Look at a place without reading what is there, and without following a symlink in the cache."""
+    directory = os.path.join(cache_dir, name.kind)
+    path = os.path.join(directory, name.file)
+    if os.path.lexists(directory) and not stat.S_ISDIR(os.lstat(directory).st_mode):
+        return CacheTarget(path, is_absent=False)
     try:
         found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return CacheTarget(path)
     return CacheTarget(path, False, stat.S_ISREG(found.st_mode), found.st_size)
 

@@ -255,7 +255,7 @@ def test_a_sandbox_whose_lifecycle_lock_is_held_is_alive(home: Home, list_tree: 
 def test_a_lock_that_is_a_symlink_is_not_followed(home: Home) -> None:
     lock_of(home).parent.mkdir(parents=True)
     lock_of(home).symlink_to(upper_of(home))
-    with pytest.raises(StateError, match="is no regular file, a lifecycle lock is one"):
+    with pytest.raises(StateError, match="is no regular file, a lock file is one"):
         capture(home, wanted(home))
     assert "new" not in os.listdir(home.snapshots_dir)
 
