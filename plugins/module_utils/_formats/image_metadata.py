@@ -115,6 +115,37 @@ def parse_image_metadata(text: bytes, what: str) -> ImageMetadata:
 def require_sound_metadata(metadata: ImageMetadata, what: str) -> None:
     """Check that everything in the metadata follows from its manifest digest, as far as the raw texts go.
 
+    Args:
+        metadata: The metadata.
+        what: Name of the file in messages.
+
+    Raises:
+        FormatError: It has no layers, or a raw text is none of its kind.
+        IntegrityError: The parts contradict each other.
+    """
+    require_original_manifest(metadata, what)
+    require_consistent_metadata(metadata, what)
+
+
+def require_original_manifest(metadata: ImageMetadata, what: str) -> None:
+    """Check that the raw manifest is the very text that the manifest digest is of.
+
+    A pull writes the manifest anew. Where the registry spells it otherwise, the image boots all the same, but no
+    import takes it.
+
+    Args:
+        metadata: The metadata.
+        what: Name of the file in messages.
+
+    Raises:
+        IntegrityError: It is another text.
+    """
+    _require_digest(metadata.raw_manifest, metadata.manifest_digest, f"the raw manifest in {what}")
+
+
+def require_consistent_metadata(metadata: ImageMetadata, what: str) -> None:
+    """Check that everything in the metadata follows from its raw manifest and configuration.
+
     A raw manifest without layers, or a raw configuration without diff ids, leaves those to the metadata alone.
 
     Args:
@@ -125,7 +156,6 @@ def require_sound_metadata(metadata: ImageMetadata, what: str) -> None:
         FormatError: It has no layers, or a raw text is none of its kind.
         IntegrityError: The parts contradict each other.
     """
-    _require_digest(metadata.raw_manifest, metadata.manifest_digest, f"the raw manifest in {what}")
     _require_digest(metadata.raw_config, metadata.config_digest, f"the raw config in {what}")
     if not metadata.layers:
         raise FormatError(f"{what} lists no layers")

@@ -26,7 +26,13 @@ from .._formats.erofs import (
     require_root_inode,
 )
 from .._formats.image_files import MANIFESTS, erofs_files, extent_files, fsmeta_file, metadata_file, vmdk_file
-from .._formats.image_metadata import MAX_METADATA_BYTES, ImageMetadata, parse_image_metadata, require_sound_metadata
+from .._formats.image_metadata import (
+    MAX_METADATA_BYTES,
+    ImageMetadata,
+    parse_image_metadata,
+    require_consistent_metadata,
+    require_original_manifest,
+)
 from .._formats.member_names import CacheFile
 from .._formats.vmdk import MAX_VMDK_BYTES, parse_vmdk, vmdk_extents, vmdk_to_bytes
 
@@ -63,7 +69,7 @@ class CachedImage:
     Attributes:
         reference: The reference that it was looked for with.
         manifest_digest: Digest of the image manifest that is wanted, or was found where none was; None for neither.
-        metadata: Its metadata, when it is sound and that of the wanted image.
+        metadata: Its metadata, when it is consistent and that of the wanted image.
         metadata_bytes: The file that it is in; empty without one.
         files: State of its files. Without metadata nothing tells which layers it has, so they are not among them.
     """
@@ -84,6 +90,17 @@ class CachedImage:
     def missing(self) -> tuple[str, ...]:
         """Return a sentence for every file that is missing or unfit."""
         return tuple(reason for dummy, reason in self.problems)
+
+    @property
+    def flaw(self) -> str | None:
+        """Return why no import would take the image although it boots, as a sentence, or None."""
+        if self.metadata is None:
+            return None
+        try:
+            require_original_manifest(self.metadata, _path(metadata_file(self.reference)))
+        except IntegrityError as exc:
+            return exc.message
+        return None
 
     @property
     def boots_offline(self) -> bool:
@@ -175,7 +192,7 @@ def _observe_metadata(
         with _open_kind(cache_dir, name) as fd:
             content = read_regular_file(_path(name), MAX_METADATA_BYTES, dir_fd=fd)
         metadata = parse_image_metadata(content, _path(name))
-        require_sound_metadata(metadata, _path(name))
+        require_consistent_metadata(metadata, _path(name))
     except (FormatError, IntegrityError, OSError) as exc:
         return None, b"", _unfit(name, what, exc)
     if manifest_digest not in (None, metadata.manifest_digest):

@@ -24,6 +24,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.i
     ImageLayer,
     ImageMetadata,
     parse_image_metadata,
+    require_consistent_metadata,
+    require_original_manifest,
     require_sound_metadata,
 )
 
@@ -205,6 +207,15 @@ def test_metadata_has_a_limit() -> None:
 
 def test_metadata_that_agrees_with_its_raw_texts_is_sound() -> None:
     require_sound_metadata(parse(), WHAT)
+
+
+def test_a_manifest_in_another_spelling_is_consistent_and_not_the_original() -> None:
+    content = fields()
+    content["raw_manifest_json"] = json.dumps(json.loads(content["raw_manifest_json"]), indent=2)
+    metadata = parse_image_metadata(json.dumps(content).encode(), WHAT)
+    require_consistent_metadata(metadata, WHAT)
+    with pytest.raises(IntegrityError, match=f"recorded is {content['manifest_digest']}"):
+        require_original_manifest(metadata, WHAT)
 
 
 def test_raw_texts_that_list_nothing_leave_the_layers_to_the_metadata() -> None:

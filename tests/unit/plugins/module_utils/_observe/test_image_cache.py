@@ -192,6 +192,21 @@ def test_metadata_that_lies_is_damaged(cache: Path) -> None:
     assert image.metadata is None
 
 
+def test_a_manifest_that_a_pull_spelt_anew_boots_and_cannot_travel(cache: Path) -> None:
+    assert observe_image(str(cache), REFERENCE, DIGEST).flaw is None
+    content = json.loads(place(cache, METADATA).read_bytes())
+    content["raw_manifest_json"] = json.dumps(json.loads(content["raw_manifest_json"]), indent=2)
+    place(cache, METADATA).write_text(json.dumps(content), "utf-8")
+    image = observe_image(str(cache), REFERENCE, DIGEST)
+    assert image.boots_offline
+    assert image.flaw is not None
+    assert image.flaw.startswith(f"the raw manifest in manifests/{METADATA.file} has the digest sha256:")
+
+
+def test_an_image_without_metadata_has_no_flaw(tmp_path: Path) -> None:
+    assert observe_image(str(tmp_path), REFERENCE, DIGEST).flaw is None
+
+
 @pytest.mark.parametrize("name", FILES, ids=lambda name: name.kind)
 def test_a_symlink_is_no_file_of_the_cache(cache: Path, name: CacheFile) -> None:
     path = place(cache, name)
