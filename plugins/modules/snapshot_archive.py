@@ -100,13 +100,14 @@ options:
   checksum:
     description:
       - SHA-256 digest that the archive file must have, C(sha256:) and 64 hex digits.
-      - Checked in the pass that reads the archive, before anything is installed. When O(digest) is installed already,
-        nothing is read and so nothing is checked.
+      - Checked in the pass that reads the archive, before anything is installed. Where nothing is left to install, only
+        an archive with a table of contents of this collection is checked.
     type: str
   digest:
     description:
       - Digest that the head of the imported archive must have.
-      - When that snapshot is installed already, the archive is not read and need not even be there.
+      - When that snapshot is installed already and its image boots offline, the archive is not read. Where the image
+        does not, an archive that is there may carry it, and is read; none need be there.
     type: str
   name:
     description:
@@ -129,6 +130,7 @@ options:
     type: bool
     default: false
 seealso:
+  - module: sandboxops.microsandbox.image_cache_bundle
   - module: sandboxops.microsandbox.snapshot
   - module: sandboxops.microsandbox.snapshot_info
 """

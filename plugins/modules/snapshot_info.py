@@ -75,6 +75,7 @@ seealso:
   - module: sandboxops.microsandbox.snapshot
   - module: sandboxops.microsandbox.snapshot_archive
   - module: sandboxops.microsandbox.snapshot_index
+  - module: sandboxops.microsandbox.image_cache_bundle
 """
 
 EXAMPLES = r"""
@@ -92,6 +93,11 @@ EXAMPLES = r"""
   sandboxops.microsandbox.snapshot_info:
     labels:
       team: ml
+
+- name: Fail when a snapshot would need a registry to boot
+  sandboxops.microsandbox.snapshot_info:
+  register: found
+  failed_when: found is failed or found.snapshots | rejectattr('image.boots_offline') | length > 0
 
 - name: Look into an archive before it is installed
   sandboxops.microsandbox.snapshot_info:
@@ -310,6 +316,15 @@ index:
       elements: str
       returned: always
       sample: []
+cached_layers:
+  description:
+    - Diff ids of all valid layers in O(cache_dir), whatever image they belong to.
+    - Fit for O(sandboxops.microsandbox.image_cache_bundle#module:exclude_layers) of an export that is meant for this
+      host.
+  returned: when a directory was read
+  type: list
+  elements: str
+  sample: [sha256:7130da44c38db92290b94d13985a4435c685230979033d423a0d5bfa8358e894]
 home:
   description: Facts about the home and its host.
   returned: success
@@ -335,6 +350,11 @@ home:
       type: str
       returned: always
       sample: /home/op/.microsandbox/snapshots
+    cache_dir:
+      description: Its image cache.
+      type: str
+      returned: always
+      sample: /home/op/.microsandbox/cache
     last_migration:
       description:
         - Name of the last migration that microsandbox applied to the home's database, which tells its version.
@@ -402,6 +422,14 @@ archive:
       type: str
       returned: always
       sample: sha256:f9e56caa42d0da3300e8c96d79b5bc350d795899a8977376ab31c020373816ab
+    images:
+      description: The images in it, the head's first.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - reference: docker.io/library/python:3.12
+          manifest_digest: sha256:9dfddbfb28e8b57d786c7c5b76ef918eb19f2bcf632a3bf8e58fdadfc407f714
     members:
       description: Names of the files in it.
       type: list

@@ -150,6 +150,7 @@ def home_result(home: Home) -> dict[str, Any]:
         "generation": home.generation,
         "last_migration": None if home.generation == UNKNOWN else observe_last_migration(home.database),
         "snapshots_dir": home.snapshots_dir,
+        "cache_dir": home.cache_dir,
         "filesystem": place.filesystem,
         "free_bytes": place.free_bytes,
         "supports_reflink": place.supports_reflink,

@@ -15,6 +15,7 @@ from .._formats.descriptor import Descriptor
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import observe_archive
 from .._observe.artifact import Artifact
+from .._observe.cached_layers import observe_layers
 from .._observe.home import Home
 from .._observe.index import UNKNOWN, Index, observe_gone, observe_index
 from .._observe.integrity import MISMATCH, IntegrityState, verify_artifact
@@ -65,6 +66,7 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
         ],
         "invalid": [invalid_result(entry) for entry in invalid],
         "orphans": list(store.orphans),
+        "cached_layers": list(observe_layers(home.cache_dir)),
     }
     if directory == home.managed_dir and name is None and home.generation != UNKNOWN:
         index = observe_index(home.database)
