@@ -180,7 +180,7 @@ def require_whole(image: CachedImage) -> ImageMetadata:
     """Return the metadata of an image whose every file is there and valid; its descriptor is written anew anyway.
 
     Raises:
-        StateError: It is not whole.
+        StateError: It is not whole, or no import would take it.
     """
     missing = [text for file, text in image.problems if file.kind != VMDK]
     if image.metadata is None or missing:
@@ -188,6 +188,11 @@ def require_whole(image: CachedImage) -> ImageMetadata:
             f"image {excerpt(image.reference)} is not whole in its cache: {'; '.join(missing)}",
             image=image.reference,
             missing=missing,
+        )
+    flaw = image.flaw
+    if flaw is not None:
+        raise StateError(
+            f"image {excerpt(image.reference)} boots here and no import would take it: {flaw}", image=image.reference
         )
     return image.metadata
 
