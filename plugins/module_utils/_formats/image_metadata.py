@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from .._core.digests import is_sha256, sha256_digest
 from .._core.errors import FormatError, IntegrityError, excerpt
-from .._core.strict_json import Fields, describe, parse_json
+from .._core.strict_json import Fields, parse_json
+from .image_config import ImageConfig, optional_texts, parse_oci_config, parse_recorded_config
 
-MAX_METADATA_BYTES = 4 << 20
+MAX_METADATA_BYTES = 2 << 20
 
 _U64_MAX = (1 << 64) - 1
 
@@ -35,23 +36,6 @@ class ImageLayer(NamedTuple):
     media_type: str | None
     size_bytes: int | None
     diff_id: str
-
-
-class ImageConfig(NamedTuple):
-    """How the image's author wants its processes to run; ports, volumes and labels have no order and are sorted."""
-
-    env: tuple[str, ...]
-    cmd: tuple[str, ...] | None
-    entrypoint: tuple[str, ...] | None
-    working_dir: str | None
-    user: str | None
-    exposed_ports: tuple[str, ...]
-    volumes: tuple[str, ...]
-    labels: tuple[tuple[str, str], ...]
-    stop_signal: str | None
-
-
-_NO_CONFIG = ImageConfig((), None, None, None, None, (), (), (), None)
 
 
 @dataclass(frozen=True)
@@ -107,7 +91,7 @@ def parse_image_metadata(text: bytes, what: str) -> ImageMetadata:
         config_digest=_sha256(fields, "config_digest", what),
         raw_manifest=fields.text("raw_manifest_json"),
         raw_config=fields.text("raw_config_json"),
-        config=_parse_config(fields.fields("config"), what),
+        config=parse_recorded_config(fields.fields("config"), what),
         layers=tuple(layers),
     )
 
@@ -172,7 +156,7 @@ def require_consistent_metadata(metadata: ImageMetadata, what: str) -> None:
         _require_layers(metadata, "digest", blobs, what, "raw manifest")
     config = _document(metadata.raw_config, f"the raw config in {what}")
     if config.has("rootfs"):
-        diff_ids = _optional_texts(config.fields("rootfs"), "diff_ids", f"the raw config in {what}") or ()
+        diff_ids = optional_texts(config.fields("rootfs"), "diff_ids", f"the raw config in {what}") or ()
         _require_layers(metadata, "diff_id", diff_ids, what, "raw config")
     _require_config(metadata.config, config, what)
 
@@ -183,52 +167,6 @@ def _sha256(fields: Fields, name: str, what: str) -> str:
         path = fields.path(name)
         raise FormatError(f"{path} in {what} is {excerpt(text)}, not sha256: and 64 lower-case hex digits", field=path)
     return text
-
-
-def _parse_config(fields: Fields, what: str) -> ImageConfig:
-    return ImageConfig(
-        env=_texts(fields, "env", what),
-        cmd=_optional_texts(fields, "cmd", what),
-        entrypoint=_optional_texts(fields, "entrypoint", what),
-        working_dir=fields.optional_text("working_dir"),
-        user=fields.optional_text("user"),
-        exposed_ports=tuple(sorted(_texts(fields, "exposed_ports", what))),
-        volumes=tuple(sorted(_texts(fields, "volumes", what))),
-        labels=tuple(sorted(fields.texts("labels").items())),
-        stop_signal=fields.optional_text("stop_signal"),
-    )
-
-
-def _parse_raw_config(fields: Fields, what: str) -> ImageConfig:
-    return ImageConfig(
-        env=_optional_texts(fields, "Env", what) or (),
-        cmd=_optional_texts(fields, "Cmd", what),
-        entrypoint=_optional_texts(fields, "Entrypoint", what),
-        working_dir=fields.optional_text("WorkingDir"),
-        user=fields.optional_text("User"),
-        exposed_ports=_keys(fields, "ExposedPorts"),
-        volumes=_keys(fields, "Volumes"),
-        labels=tuple(sorted(fields.texts("Labels").items())) if fields.has("Labels") else (),
-        stop_signal=fields.optional_text("StopSignal"),
-    )
-
-
-def _texts(fields: Fields, name: str, what: str) -> tuple[str, ...]:
-    texts = []
-    for number, item in enumerate(fields.items(name)):
-        if not isinstance(item, str):
-            path = f"{fields.path(name)}[{number}]"
-            raise FormatError(f"{path} in {what} is {describe(item)}, not a string", field=path)
-        texts.append(item)
-    return tuple(texts)
-
-
-def _optional_texts(fields: Fields, name: str, what: str) -> tuple[str, ...] | None:
-    return _texts(fields, name, what) if fields.has(name) else None
-
-
-def _keys(fields: Fields, name: str) -> tuple[str, ...]:
-    return tuple(sorted(fields.fields(name).names())) if fields.has(name) else ()
 
 
 def _document(text: str, what: str) -> Fields:
@@ -256,8 +194,7 @@ def _require_layers(metadata: ImageMetadata, field: str, listed: Sequence[str], 
 
 
 def _require_config(recorded: ImageConfig, raw: Fields, what: str) -> None:
-    source = f"the raw config in {what}"
-    expected = _parse_raw_config(raw.fields("config"), source) if raw.has("config") else _NO_CONFIG
+    expected = parse_oci_config(raw, f"the raw config in {what}")
     for name, ours, theirs in zip(ImageConfig._fields, recorded, expected):
         if ours != theirs:
             raise IntegrityError(f"config.{name} in {what} is not what its raw config says", field=f"config.{name}")

@@ -58,7 +58,7 @@ class CacheFileState:
 
     name: CacheFile
     state: str
-    reason: str | None = None
+    reason: str = ""
     size_bytes: int | None = None
 
 
@@ -83,8 +83,7 @@ class CachedImage:
     @property
     def problems(self) -> tuple[tuple[CacheFile, str], ...]:
         """Return the files that are missing or unfit, each with a sentence that says so."""
-        bad = (file for file in self.files if file.state != PRESENT)
-        return tuple((file.name, file.reason or f"{_path(file.name)} is {file.state}") for file in bad)
+        return tuple((file.name, file.reason) for file in self.files if file.state != PRESENT)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -198,7 +197,7 @@ def _observe_metadata(
     if manifest_digest not in (None, metadata.manifest_digest):
         reason = f"{what} is that of {metadata.manifest_digest}, wanted is {excerpt(str(manifest_digest))}"
         return None, b"", CacheFileState(name, DIFFERENT, f"{reason}: a later pull or load moved the reference")
-    return metadata, content, CacheFileState(name, PRESENT, None, len(content))
+    return metadata, content, CacheFileState(name, PRESENT, "", len(content))
 
 
 def _observe_remains(cache_dir: str, manifest_digest: str) -> tuple[CacheFileState, ...]:
@@ -216,7 +215,7 @@ def _observe_remains(cache_dir: str, manifest_digest: str) -> tuple[CacheFileSta
 def _observe_erofs(cache_dir: str, name: CacheFile) -> CacheFileState:
     try:
         with open_cache_file(cache_dir, name) as fd:
-            return CacheFileState(name, PRESENT, None, require_valid_erofs(fd, _path(name)))
+            return CacheFileState(name, PRESENT, "", require_valid_erofs(fd, _path(name)))
     except (FormatError, OSError) as exc:
         return _unfit(name, _path(name), exc)
 
@@ -242,7 +241,7 @@ def _observe_vmdk(cache_dir: str, metadata: ImageMetadata, trees: Mapping[CacheF
             return CacheFileState(name, DIFFERENT, f"{_path(name)} gives a file another length than it has")
     except FormatError as exc:
         return CacheFileState(name, DIFFERENT, exc.message)
-    return CacheFileState(name, PRESENT, None, len(content))
+    return CacheFileState(name, PRESENT, "", len(content))
 
 
 def _unfit(name: CacheFile, what: str, exc: MicrosandboxError | OSError) -> CacheFileState:
