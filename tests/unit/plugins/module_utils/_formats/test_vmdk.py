@@ -72,6 +72,18 @@ def test_a_long_file_is_split_with_increasing_offsets() -> None:
     )
 
 
+def test_a_long_file_is_split_as_microsandbox_0_7_11_splits_it() -> None:
+    # Read from the cache of msb 0.7.11 after it loaded an image with one file of 2200 MiB.
+    files = [("/c/fsmeta/a.erofs", 4513792), ("/c/layers/b.erofs", 2306875392)]
+    lines = vmdk_to_bytes(vmdk_extents(files)).decode().split("\n")
+    assert lines[7:10] == [
+        'RW 8816 FLAT "/c/fsmeta/a.erofs" 0',
+        'RW 4194304 FLAT "/c/layers/b.erofs" 0',
+        'RW 311312 FLAT "/c/layers/b.erofs" 4194304',
+    ]
+    assert lines[14] == 'ddb.geometry.cylinders = "4479"'
+
+
 def test_a_file_of_exactly_2_gib_is_one_extent() -> None:
     assert vmdk_extents([("/a", 2 << 30)]) == (VmdkExtent(4194304, "/a", 0),)
 
