@@ -22,7 +22,7 @@ class ByteSource:
         position: How many bytes were consumed.
     """
 
-    def __init__(self, fd: int, observer: Callable[[bytes | memoryview], object] | None = None) -> None:
+    def __init__(self, fd: int, observer: Callable[[bytes], object] | None = None) -> None:
         self._fd = fd
         self._observer = observer
         self._buffer = b""
@@ -58,7 +58,7 @@ class ByteSource:
             if count == 0:
                 break
             if self._observer is not None:
-                self._observer(view[done : done + count])
+                self._observer(bytes(view[done : done + count]))
             done += count
             self.position += count
         return done

@@ -11,15 +11,13 @@ to 0.5.7) hashes the allocation map and the data, so that its value depends on h
 from __future__ import annotations
 
 import hashlib
-import queue
 import struct
-import threading
 from collections.abc import Iterable
-from types import TracebackType
 
 from .._core.errors import UnsupportedError, excerpt
 from .extents import ExtentMap
 from .sparse_file import BUFFER_BYTES, ZEROS, BufferPool, Segment, Traffic, read_at, read_segments
+from .stage_thread import StageThread
 
 SHA256 = "sha256"
 SPARSE_SHA256 = "msb-sparse-sha256-v1"
@@ -63,10 +61,8 @@ class ContentHash:
         return "sha256:" + self._hash.hexdigest()
 
 
-class HashThread:
-    """Feeds a content hash in a thread of its own, so that hashing overlaps with reading and writing.
-
-    As a context manager it ends the thread; what was still queued when an exception leaves the block is dropped.
+class HashThread(StageThread[Segment]):
+    """Feeds a content hash in a thread of its own.
 
     Args:
         content_hash: The digest to feed, which nobody else may use inside the block; None only gives buffers back.
@@ -74,48 +70,20 @@ class HashThread:
     """
 
     def __init__(self, content_hash: ContentHash | None, pool: BufferPool) -> None:
+        super().__init__(None if content_hash is None else self._update, pool.take_back)
         self._hash = content_hash
-        self._pool = pool
-        self._queue: queue.SimpleQueue[Segment | None] = queue.SimpleQueue()
-        self._abandoned = False
-        self._thread: threading.Thread | None = None
 
-    def __enter__(self) -> HashThread:
-        if self._hash is not None:
-            self._thread = threading.Thread(target=self._run, args=(self._hash,), name="content hash", daemon=True)
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._abandoned = kind is not None
-        self._queue.put(None)
-        if self._thread is not None:
-            self._thread.join()
-
-    def feed(self, segment: Segment) -> None:
-        """Hash the next segment of the file; its buffer goes back to the pool afterwards."""
-        if self._thread is not None:
-            self._queue.put(segment)
-        elif segment.buffer is not None:
-            self._pool.give(segment.buffer)
-
-    def _run(self, content_hash: ContentHash) -> None:
-        while True:
-            segment = self._queue.get()
-            if segment is None:
-                return
-            if segment.buffer is not None:
-                if not self._abandoned:
-                    content_hash.update(segment.view)
-                self._pool.give(segment.buffer)
-                continue
-            rest = segment.length
-            while rest and not self._abandoned:
-                step = min(rest, _ZEROS_STEP_BYTES)
-                content_hash.update_zeros(step)
-                rest -= step
+    def _update(self, segment: Segment) -> None:
+        if self._hash is None:
+            return
+        if segment.buffer is not None:
+            self._hash.update(segment.view)
+            return
+        rest = segment.length
+        while rest and not self._is_abandoned:
+            step = min(rest, _ZEROS_STEP_BYTES)
+            self._hash.update_zeros(step)
+            rest -= step
 
 
 def hash_file(fd: int, extent_map: ExtentMap, algorithm: str, traffic: Traffic) -> str:

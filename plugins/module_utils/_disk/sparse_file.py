@@ -58,6 +58,11 @@ class BufferPool:
         """Put a buffer back."""
         self._free.put(buffer)
 
+    def take_back(self, segment: Segment) -> None:
+        """Put the buffer of a segment back, if it has one."""
+        if segment.buffer is not None:
+            self._free.put(segment.buffer)
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -207,13 +212,31 @@ def _split_runs(view: memoryview, offset: int) -> Iterator[tuple[bool, int, int]
     if (_ZERO_BUFFER if length == BUFFER_BYTES else bytearray(length)) == view:
         yield True, 0, length
         return
-    run_start, run_zero, at = 0, False, 0
-    while at < length:
-        step = min(BLOCK_BYTES - (offset + at) % BLOCK_BYTES, length - at)
-        zero = (_ZERO_BLOCK if step == BLOCK_BYTES else bytearray(step)) == view[at : at + step]
-        if zero != run_zero:
-            if run_start < at:
-                yield run_zero, run_start, at
-            run_start, run_zero = at, zero
-        at += step
-    yield run_zero, run_start, length
+    zero_start = zero_end = 0
+    for start, end in _zero_blocks(view, offset):
+        if start != zero_end:
+            if zero_start < zero_end:
+                yield True, zero_start, zero_end
+            yield False, zero_end, start
+            zero_start = start
+        zero_end = end
+    if zero_start < zero_end:
+        yield True, zero_start, zero_end
+    if zero_end < length:
+        yield False, zero_end, length
+
+
+def _zero_blocks(view: memoryview, offset: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the blocks that are zero, comparing only those whose first byte is."""
+    length = len(view)
+    head = min(-offset % BLOCK_BYTES, length)  # what belongs to a block that began in front of the view
+    if head and bytearray(head) == view[:head]:
+        yield 0, head
+    firsts = bytes(view[head::BLOCK_BYTES])
+    index = firsts.find(0)
+    while index >= 0:
+        start = head + index * BLOCK_BYTES
+        end = min(start + BLOCK_BYTES, length)
+        if (_ZERO_BLOCK if end - start == BLOCK_BYTES else bytearray(end - start)) == view[start:end]:
+            yield start, end
+        index = firsts.find(0, index + 1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from .._core.errors import FormatError, IntegrityError, UnsupportedError, excerpt
 from .._disk.sparse_file import BufferPool, Traffic
+from .._disk.stage_thread import StageThread
 from .archive_file import open_archive
 from .archive_reader import ArchiveLimits, ArchiveReader
 from .archive_walk import ArchivedSnapshot, ArchiveSink, ArchiveWalk
@@ -75,9 +76,10 @@ def observe_archive(
     walk = ArchiveWalk(path, limits, verify, traffic, sink, cache)
     with open_archive(path) as fd, naming(path):
         size = os.fstat(fd).st_size
-        reader = ArchiveReader(fd, limits, file_hash.update)
-        for member in reader.members():
-            walk.take(reader, member)
+        with StageThread(file_hash.update, limit=8) as hashing:
+            reader = ArchiveReader(fd, limits, hashing.feed)
+            for member in reader.members():
+                walk.take(reader, member)
         traffic.read += size
         snapshots = walk.judge()
         head = _head(snapshots)

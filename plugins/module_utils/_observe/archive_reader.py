@@ -100,9 +100,7 @@ class ArchiveReader:
         UnsupportedError: The host has no zstd library.
     """
 
-    def __init__(
-        self, fd: int, limits: ArchiveLimits, observer: Callable[[bytes | memoryview], object] | None = None
-    ) -> None:
+    def __init__(self, fd: int, limits: ArchiveLimits, observer: Callable[[bytes], object] | None = None) -> None:
         self._limits = limits
         self._source = ByteSource(fd, observer)
         start = self._source.peek(len(FRAME_MAGIC))

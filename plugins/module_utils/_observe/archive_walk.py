@@ -17,6 +17,7 @@ from .._core.timestamps import index_text_from_rfc3339
 from .._disk.content_hash import ALGORITHMS, SPARSE_SHA256, ContentHash, HashThread, hash_file
 from .._disk.extents import scan_extents
 from .._disk.sparse_file import BufferPool, Segment, SparseWriter, Traffic
+from .._disk.stage_thread import StageThread
 from .._formats.descriptor import Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, parse_manifest
 from .._formats.member_names import CacheFile, SnapshotDirectory, SnapshotFile
@@ -142,12 +143,11 @@ class ArchiveWalk:
             if self.sink is None
             else self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
         )
-        with taking as put, HashThread(content_hash, self.cache.pool) as thread:
+        pool = self.cache.pool
+        with taking as put, HashThread(content_hash, pool) as hashing, StageThread(put, hashing.feed) as writing:
             upper.is_kept = put is not None
-            for segment in reader.body_segments(member, self.cache.pool):
-                if put is not None:
-                    put(segment)
-                thread.feed(segment)
+            for segment in reader.body_segments(member, pool):
+                writing.feed(segment)
         if content_hash is not None:
             upper.digest = content_hash.digest()
 

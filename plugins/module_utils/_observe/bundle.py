@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .._core.errors import FormatError
 from .._disk.sparse_file import BufferPool, Traffic
+from .._disk.stage_thread import StageThread
 from .._formats.archive_contents import ArchiveContents
 from .._formats.member_names import CacheDirectory, CacheFile
 from .archive import naming
@@ -81,13 +82,14 @@ def observe_bundle(
     members = []
     with open_archive(path) as fd, naming(path):
         size = os.fstat(fd).st_size
-        reader = ArchiveReader(fd, limits, file_hash.update)
-        for member in reader.members():
-            if isinstance(member.name, CacheFile):
-                walk.take(reader, member, member.name)
-                members.append("/".join(("cache", *member.name)))
-            elif not isinstance(member.name, CacheDirectory):
-                raise FormatError("it holds a snapshot, a bundle holds images alone")
+        with StageThread(file_hash.update, limit=8) as hashing:
+            reader = ArchiveReader(fd, limits, hashing.feed)
+            for member in reader.members():
+                if isinstance(member.name, CacheFile):
+                    walk.take(reader, member, member.name)
+                    members.append("/".join(("cache", *member.name)))
+                elif not isinstance(member.name, CacheDirectory):
+                    raise FormatError("it holds a snapshot, a bundle holds images alone")
         traffic.read += size
         pinned = [PinnedImage(*image) for image in contents.images]
         images = walk.judge(pinned, contents.excluded_layers)

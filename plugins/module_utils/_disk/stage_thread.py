@@ -1,0 +1,82 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stage of a pass in a thread of its own, so that reading, hashing, unpacking and writing overlap."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from types import TracebackType
+from typing import Callable, Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class StageThread(Generic[Item]):
+    """Works on the items of a pass and hands each on, in the order in which they are fed.
+
+    As a context manager it ends the thread. An exception of the work is raised where the next item is fed, or at the
+    end of the block; what is still queued after one, wherever it came from, is only handed on.
+
+    Args:
+        work: What is done with each item; None for nothing, which takes no thread.
+        hand_on: Takes each item afterwards; None when nobody does.
+        limit: How many items may wait; None where something else bounds them, as a pool of buffers does.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Item], object] | None,
+        hand_on: Callable[[Item], object] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self._work = work
+        self._hand_on = hand_on
+        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+        self._room = None if limit is None else threading.Semaphore(limit)
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._is_abandoned = False
+
+    def __enter__(self) -> StageThread[Item]:
+        if self._work is not None:
+            self._thread = threading.Thread(target=self._run, args=(self._work,), daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_abandoned = kind is not None
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+        if kind is None and self._error is not None:
+            raise self._error
+
+    def feed(self, item: Item) -> None:
+        """Take the next item."""
+        if self._error is not None:
+            raise self._error
+        if self._thread is not None:
+            if self._room is not None:
+                self._room.acquire()
+            self._queue.put(item)
+        elif self._hand_on is not None:
+            self._hand_on(item)
+
+    def _run(self, work: Callable[[Item], object]) -> None:
+        while True:
+            item = self._queue.get()
+            if item is None:
+                return
+            if self._error is None and not self._is_abandoned:
+                try:
+                    work(item)
+                except BaseException as exc:  # noqa: BLE001 - raised again by the thread that feeds
+                    self._error = exc
+            if self._room is not None:
+                self._room.release()
+            if self._hand_on is not None:
+                self._hand_on(item)

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stage in a thread of its own: order is kept, errors arrive, and nothing that was queued is lost or waited for."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.stage_thread import StageThread
+
+
+def test_items_are_worked_on_and_handed_on_in_order() -> None:
+    worked: list[int] = []
+    handed: list[int] = []
+    with StageThread(worked.append, handed.append) as stage:
+        for number in range(1000):
+            stage.feed(number)
+    assert worked == handed == list(range(1000))
+
+
+def test_work_is_done_in_another_thread() -> None:
+    seen: list[threading.Thread] = []
+    with StageThread(lambda item: seen.append(threading.current_thread())) as stage:
+        stage.feed(1)
+    assert seen != [threading.current_thread()]
+
+
+def test_without_work_items_are_handed_on_at_once() -> None:
+    handed: list[int] = []
+    with StageThread(None, handed.append) as stage:
+        stage.feed(1)
+        assert handed == [1]
+
+
+def fail(item: int) -> None:
+    if item == 3:
+        raise OSError(28, "no space")
+
+
+def test_an_error_of_the_work_is_raised_at_the_end_and_later_items_are_only_handed_on() -> None:
+    handed: list[int] = []
+
+    def feed_all() -> None:
+        with StageThread(fail, handed.append) as stage:
+            for number in range(3):
+                stage.feed(number)
+            stage.feed(3)
+
+    with pytest.raises(OSError, match="no space"):
+        feed_all()
+    assert handed == [0, 1, 2, 3]
+
+
+def test_an_error_of_the_work_is_raised_where_the_next_item_is_fed() -> None:
+    failed = threading.Event()
+
+    def feed_after_failure() -> None:
+        with StageThread(fail, lambda item: failed.set()) as stage:
+            stage.feed(3)
+            failed.wait(10)
+            stage.feed(4)
+            pytest.fail("an item was taken after the work had failed")
+
+    with pytest.raises(OSError, match="no space"):
+        feed_after_failure()
+
+
+def test_an_error_in_the_block_leaves_the_queue_undone_but_handed_on() -> None:
+    started, go_on = threading.Event(), threading.Event()
+    worked: list[int] = []
+    handed: list[int] = []
+
+    def work(item: int) -> None:
+        started.set()
+        go_on.wait(10)
+        worked.append(item)
+
+    def feed_and_fail() -> None:
+        with StageThread(work, handed.append) as stage:
+            stage.feed(1)
+            started.wait(10)
+            stage.feed(2)
+            threading.Timer(0.1, go_on.set).start()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        feed_and_fail()
+    assert (worked, handed) == ([1], [1, 2])
+
+
+def test_no_more_items_wait_than_the_limit() -> None:
+    go_on = threading.Event()
+    fed: list[int] = []
+
+    def feed_all() -> None:
+        with StageThread(lambda item: go_on.wait(10), limit=2) as stage:
+            for number in range(4):
+                stage.feed(number)
+                fed.append(number)
+
+    feeder = threading.Thread(target=feed_all)
+    feeder.start()
+    feeder.join(0.2)
+    assert fed == [0, 1]
+    go_on.set()
+    feeder.join(10)
+    assert fed == [0, 1, 2, 3]
