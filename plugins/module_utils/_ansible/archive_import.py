@@ -15,7 +15,6 @@ from .._apply.archive_import import StagingSink
 from .._apply.image_cache import CacheStaging
 from .._apply.index import keep_index
 from .._core.digests import require_sha256
-from .._formats.archive_contents import ArchiveContents
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive, observe_archive
 from .._observe.archive_file import hash_archive, read_contents, require_checksum
@@ -111,8 +110,8 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
 def _find_installed(run: _Import) -> tuple[list[Artifact], dict[str, Any]] | None:
     """Return the installed snapshots when it is clear without unpacking that the archive holds nothing else.
 
-    It is when the task names the head's digest, or when an archive of ours lists only what is installed. An archive
-    of another origin may carry an image that the cache lacks.
+    It is when the task names the head's digest, or when an archive of ours lists only what is installed, images
+    included.
     """
     archive: dict[str, Any] = {"path": run.path}
     contents = read_contents(run.path) if os.path.lexists(run.path) else None
@@ -120,9 +119,9 @@ def _find_installed(run: _Import) -> tuple[list[Artifact], dict[str, Any]] | Non
     artifacts = [artifact for artifact in map(run.find, digests) if artifact is not None]
     if not artifacts or len(artifacts) < len(digests):
         return None
-    if not _has_images(run, contents, artifacts[-1]):
-        return None
     if contents is not None:
+        if not all(observe_image(run.home.cache_dir, *image).boots_offline for image in contents.images):
+            return None
         if run.checksum is not None:
             archive["sha256"] = hash_archive(run.path, run.task.traffic)
             require_checksum(run.path, archive["sha256"], run.checksum)
@@ -131,16 +130,6 @@ def _find_installed(run: _Import) -> tuple[list[Artifact], dict[str, Any]] | Non
     if run.wanted.name is not None:
         require_installed_name(head, run.wanted.name)
     return artifacts, {**archive, "head": head.descriptor.digest}
-
-
-def _has_images(run: _Import, contents: ArchiveContents | None, head: Artifact) -> bool:
-    """Return whether the cache has every image that the archive may carry."""
-    if not os.path.lexists(run.path):
-        return True
-    images = [(head.descriptor.image_reference, head.descriptor.image_manifest_digest)]
-    if contents is not None:
-        images = [(image.reference, image.manifest_digest) for image in contents.images]
-    return all(observe_image(run.home.cache_dir, *image).boots_offline for image in images)
 
 
 def _keep_installed(run: _Import, artifacts: Sequence[Artifact], archive: Mapping[str, Any]) -> Outcome:
