@@ -12,12 +12,26 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from case import Case
 from cases_containers import CONTAINERS
-from cases_content import CACHE, LINEAGES, MANIFESTS
+from cases_content import LINEAGES, MANIFESTS
+from cases_disks import DISKS
+from cases_images import CACHE, IMAGES
 from cases_members import MEMBERS
+from cases_metadata import METADATA
 from cases_paths import PATHS
 from cases_resources import RESOURCES
 
-CASES: tuple[Case, ...] = (*PATHS, *MEMBERS, *CONTAINERS, *MANIFESTS, *LINEAGES, *CACHE, *RESOURCES)
+CASES: tuple[Case, ...] = (
+    *PATHS,
+    *MEMBERS,
+    *CONTAINERS,
+    *MANIFESTS,
+    *LINEAGES,
+    *CACHE,
+    *IMAGES,
+    *METADATA,
+    *DISKS,
+    *RESOURCES,
+)
 
 
 def main() -> None:

@@ -31,6 +31,9 @@ def with_table(**changes: object) -> bytes:
         "level": 0,
         "layout": "dense",
         "archive_bytes": len(PLAIN_TAR),
+        "images": [],
+        "cache_files": [],
+        "excluded_layers": [],
         **changes,
     }
     return PLAIN_TAR + table(json.dumps(fields).encode())

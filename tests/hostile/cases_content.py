@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Archives whose manifests, ancestors or targets are wrong, or whose image cache files are not what they say."""
+"""Archives whose manifests, ancestors or targets are wrong."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ import json
 
 from case import Case, accepted, forbidden, refused, tolerated
 from samples import (
-    EROFS,
     IMAGE,
-    LAYER_FIELDS,
     PINNED,
     PLAIN,
     UPPER,
-    WITH_IMAGE,
     Snapshot,
     archive,
     compact,
-    image_cache,
-    image_metadata,
     manifest,
     manifest_fields,
     plain_member,
@@ -237,82 +232,3 @@ LINEAGES: tuple[Case, ...] = (
         for what in ("dir", "file", "symlink-dangling", "symlink-dir", "empty-dir", "fifo")
     ),
 )
-
-
-def with_cache(members: bytes) -> bytes:
-    return archive(WITH_IMAGE.members, members)
-
-
-def with_metadata(content: bytes) -> bytes:
-    return with_cache(image_cache(metadata=content))
-
-
-FOREIGN_DISK = b'# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType="twoGbMaxExtentFlat"\n'
-UNREADABLE_REFERENCE = snapshot(UPPER, "s", image__ref="NOT A REF!", image__manifest_digest=WITH_IMAGE.digest)
-HEAD = WITH_IMAGE.digest
-
-CACHE: tuple[Case, ...] = (
-    accepted("ok-with-image.tar", with_cache(image_cache()), HEAD),
-    accepted("ok-cache-first.tar", archive(image_cache(), WITH_IMAGE.members), HEAD),
-    refused("cache-no-metadata.tar", with_cache(image_cache(without=("metadata",))), "metadata"),
-    refused("cache-no-fsmeta.tar", with_cache(image_cache(without=("fsmeta",))), "fsmeta"),
-    refused("cache-no-vmdk.tar", with_cache(image_cache(without=("vmdk",))), "vmdk"),
-    refused("cache-no-layer.tar", with_cache(image_cache(without=("layer",))), "layer"),
-    refused("cache-fsmeta-empty.tar", with_cache(image_cache(fsmeta=b"")), "fsmeta"),
-    refused("cache-layer-unaligned.tar", with_cache(image_cache(layer=bytes(4097))), "layer"),
-    tolerated("cache-layer-wrong-content.tar", with_cache(image_cache(layer=EROFS + b"\xee" * 4096)), HEAD),
-    forbidden("cache-layer-not-erofs.tar", with_cache(image_cache(layer=b"\xee" * 4096)), "EROFS"),
-    forbidden("cache-fsmeta-zero-filled.tar", with_cache(image_cache(fsmeta=bytes(4096))), "EROFS"),
-    tolerated("cache-vmdk-empty.tar", with_cache(image_cache(vmdk=b"")), HEAD),
-    tolerated(
-        "cache-vmdk-foreign-paths.tar",
-        with_cache(
-            image_cache(vmdk=FOREIGN_DISK + b'\n# Extent description\nRW 8 FLAT "/etc/shadow" 0\n'),
-        ),
-        HEAD,
-    ),
-    refused(
-        "cache-extra-layer.tar", with_cache(image_cache() + member("cache/layers/unrelated.erofs", EROFS)), "unrelated"
-    ),
-    refused(
-        "cache-extra-metadata.tar",
-        with_cache(image_cache() + member(f"cache/manifests/{'0' * 64}.json", image_metadata())),
-        "manifests",
-    ),
-    refused("cache-metadata-not-json.tar", with_metadata(b"{"), "metadata"),
-    refused(
-        "cache-metadata-other-digest.tar", with_metadata(image_metadata(manifest_digest="sha256:" + "b" * 64)), "digest"
-    ),
-    refused("cache-raw-manifest-mismatch.tar", with_metadata(image_metadata(raw_manifest_json="{}")), "manifest"),
-    refused("cache-raw-config-mismatch.tar", with_metadata(image_metadata(raw_config_json="{}")), "config"),
-    refused(
-        "cache-old-metadata.tar",
-        with_metadata(image_metadata(without=("raw_manifest_json", "raw_config_json"))),
-        "metadata",
-    ),
-    accepted("cache-metadata-unknown-field.tar", with_metadata(image_metadata(future_field=1)), HEAD),
-    refused(
-        "cache-bad-diffid.tar",
-        with_metadata(image_metadata(layers=[{**LAYER_FIELDS, "diff_id": "sha256:../../x"}])),
-        "diff_id",
-    ),
-    forbidden(
-        "cache-layers-list-lies.tar",
-        with_cache(image_cache(without=("layer",), metadata=image_metadata(layers=[]))),
-        "layers",
-    ),
-    refused("cache-ref-unparsable.tar", archive(UNREADABLE_REFERENCE.members, image_cache()), "reference"),
-    refused("cache-only.tar", archive(image_cache()), "holds no snapshot"),
-    refused("cache-conflict.tar", with_cache(image_cache()), "layer", "state", "cache-layer-differs"),
-    accepted("cache-identical.tar", with_cache(image_cache()), HEAD, "cache-identical"),
-    refused("cache-target-symlink.tar", with_cache(image_cache()), "layer", "state", "cache-layer-symlink"),
-    refused("cache-target-directory.tar", with_cache(image_cache()), "layer", "state", "cache-layer-directory"),
-)
-
-# Installing image cache files is not built yet: the importer reads over them. What holds today is that the home's cache
-# stays as it is, and that the snapshot, whose image has to be pulled, is installed.
-NOT_INSTALLED_YET = {
-    case.id: UNREADABLE_REFERENCE.digest if case.id == "cache-ref-unparsable.tar" else HEAD
-    for case in CACHE
-    if case.id not in ("ok-with-image.tar", "ok-cache-first.tar", "cache-only.tar")
-}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import zstandard
 from case import Case, forbidden, refused, tolerated
-from samples import PLAIN, UPPER, archive, manifest, plain_member, snapshot
+from samples import EROFS, PLAIN, UPPER, archive, manifest, plain_member, snapshot
 from tar_stream import END, Head, Sparse, directory, header, long_name, member, padded, pax, sparse_map, sparse_member
 from zstd_stream import MAGIC, PLAIN_HEADER, RAW, RLE, Run, block, blocks, frame
 
@@ -49,6 +49,10 @@ def numbered(count: int, each: Callable[[int], bytes]) -> Callable[[], bytes]:
         return b"".join([*content, compressor.compress(END), compressor.flush()])
 
     return build
+
+
+def large_metadata(number: int) -> bytes:
+    return member(f"cache/manifests/{number:064x}.json", b"{}".ljust(2 * MIB))
 
 
 def with_map(pairs: list[tuple[int, int]], real: int) -> Callable[[], bytes]:
@@ -121,7 +125,11 @@ RESOURCES: tuple[Case, ...] = (
     ),
     # Members without end.
     forbidden("flood-directories.tar.zst", numbered(5000, lambda n: directory(f"d{n}")), "more than"),
-    forbidden("flood-cache-files.tar.zst", numbered(5000, lambda n: member(f"cache/layers/{n}.erofs")), "more than"),
+    forbidden("flood-cache-files.tar.zst", numbered(5000, lambda n: member(f"cache/vmdk/{n}.vmdk")), "more than"),
+    forbidden(
+        "flood-layers.tar.zst", numbered(1000, lambda n: member(f"cache/layers/{n}.erofs", EROFS)), "no snapshot"
+    ),
+    forbidden("flood-metadata.tar.zst", numbered(8, large_metadata), "manifests, metadata and descriptors"),
     forbidden(
         "flood-snapshots.tar.zst", numbered(2000, lambda n: snapshot(b"x", f"n{n}").members), "more than 128 snapshots"
     ),
@@ -135,12 +143,19 @@ RESOURCES: tuple[Case, ...] = (
     forbidden("flood-named-members.tar.zst", repeated(100_000, long_name("cache/"), directory("x")), "more than"),
     forbidden("flood-large-manifests.tar.zst", numbered(100, large_manifest), "manifests"),
     # Bodies that nobody wants.
-    tolerated(
+    refused(
         "flood-cache-file-of-16-GiB.tar.zst",
         lambda: frame(header("cache/layers/a.erofs", 16 * GIB), Run(b"\0", 16 * GIB), archive(PLAIN.members)),
-        PLAIN.digest,
+        "has no superblock",
     ),
-    refused("flood-cache-file-of-4-EiB.tar", archive(header("cache/layers/a.erofs", 1 << 62)), "archive ends"),
+    refused(
+        "flood-layer-of-2-GiB.tar.zst",
+        lambda: frame(
+            header("cache/layers/a.erofs", 2 * GIB), EROFS, Run(b"\0", 2 * GIB - len(EROFS)), archive(PLAIN.members)
+        ),
+        "but not the metadata",
+    ),
+    refused("flood-cache-file-of-4-EiB.tar", archive(header("cache/layers/a.erofs", 1 << 62)), "apparent bytes"),
     # Maps.
     tolerated("map-60000-runs.tar.zst", with_map(SCATTERED, SCATTERED_BYTES), SCATTERED_MANIFEST.digest),
     forbidden("map-too-many-runs.tar.zst", with_map([(0, 0)] * ((1 << 18) + 50), 0), "run"),

@@ -158,7 +158,7 @@ def test_what_is_no_digest_of_ours_is_an_answer(cache: Path, digest: str) -> Non
     [
         (METADATA, b"{", "is not JSON"),
         (METADATA, b"{}", "lacks the field layers"),
-        (METADATA, b" " * ((4 << 20) + 1), "has more than the 4194304 bytes that are read"),
+        (METADATA, b" " * ((2 << 20) + 1), "has more than the 2097152 bytes that are read"),
         (FSMETA, b"", "has 0 bytes, an EROFS image has a positive multiple of 4096"),
         (FSMETA, bytes(8192), "is no EROFS image: it has no superblock"),
         (LOWER, bytes(4097), "has 4097 bytes"),
