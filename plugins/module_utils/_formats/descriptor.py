@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Values of ``Descriptor.generation`` and of a home's generation, by the first microsandbox version that writes them.
 G1 = "G1"  # manifest.json, 0.4 to 0.6.6
@@ -13,8 +13,7 @@ G2 = "G2"  # snapshot.json with artifact "snapshot", 0.6.7 to 0.6.18
 G3 = "G3"  # snapshot.json with schema microsandbox.snapshot/1, 0.7
 
 
-@dataclass(frozen=True)
-class Integrity:
+class Integrity(NamedTuple):
     """A recorded digest of an upper's content.
 
     Attributes:
@@ -26,8 +25,7 @@ class Integrity:
     digest: str
 
 
-@dataclass(frozen=True)
-class Descriptor:
+class Descriptor(NamedTuple):
     """What identifies a snapshot, whatever generation wrote it.
 
     Attributes:

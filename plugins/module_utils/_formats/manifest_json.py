@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 from .._core.digests import is_sha256, require_sha256, sha256_digest
 from .._core.errors import FormatError, RequestError, UnsupportedError, excerpt
@@ -15,6 +14,7 @@ from .._core.strict_json import Fields, describe, parse_json
 from .._core.timestamps import index_text_from_rfc3339, ns_from_index_text, rfc3339_from_ns
 from .._core.unicode_text import is_unicode
 from .descriptor import G1, Descriptor, Integrity
+from .stored_manifest import parse_stored_manifest
 
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 1 << 20
@@ -46,6 +46,11 @@ def parse_manifest(content: bytes) -> Descriptor:
         FormatError: The bytes are no manifest.
         UnsupportedError: The manifest has another schema.
     """
+    stored = parse_stored_manifest(content) if len(content) <= MAX_MANIFEST_BYTES else None
+    return _parse_spelling(content) if stored is None else stored
+
+
+def _parse_spelling(content: bytes) -> Descriptor:
     fields = Fields(parse_json(content, what=MANIFEST_FILE, max_bytes=MAX_MANIFEST_BYTES), MANIFEST_FILE)
     schema = fields.integer("schema", _U32_MAX)
     if schema != _SCHEMA:
@@ -167,7 +172,7 @@ def new_manifest(  # noqa: PLR0913 - one argument a field, all by name
 
 
 def _with_digest(descriptor: Descriptor) -> Descriptor:
-    return replace(descriptor, digest=sha256_digest(manifest_to_bytes(descriptor)))
+    return descriptor._replace(digest=sha256_digest(manifest_to_bytes(descriptor)))
 
 
 def _sorted_labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
