@@ -35,7 +35,7 @@ from .._plan.archive_import import (
 from .._plan.image_cache import InstallCacheFile
 from .._plan.index import IndexArtifact, plan_index_upserts
 from .._plan.plan import Plan
-from .image_import import cache_staging, plan_images
+from .image_import import cache_staging, plan_images, sweep_cache
 from .results import archive_result, snapshot_results
 from .task import Outcome, Task
 
@@ -92,6 +92,8 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
     checksum = None if params["checksum"] is None else require_sha256(params["checksum"], "checksum")
     require_writable(home, wanted.directory)
     with task.locked(wanted.directory, create=True):
+        if not task.check_mode:
+            sweep_cache(home)
         with task.phase("observe"):
             index = observe_index(home.database) if is_indexed(home, wanted.directory) else None
             run = _Import(task, home, path, wanted, checksum, index)
@@ -153,9 +155,10 @@ def _unpack(run: _Import, sink: StagingSink | None, cache: CacheStaging | None) 
     cache_steps = [step for step in plan.steps if isinstance(step, InstallCacheFile)]
     with task.phase("apply"):
         sink.complete(archive, promotions)
-        with cache.installed(cache_steps, archive.images, task.patience):
+        with cache.installed(cache_steps, archive.images, task.patience) as keep_images:
             for step in promotions:
                 sink.promote(step)
+                keep_images()
         fresh = {step.digest: observe_artifact(os.path.join(directory, step.name)) for step in promotions}
         if len(plan.steps) > len(promotions) + len(cache_steps):
             if promotions:

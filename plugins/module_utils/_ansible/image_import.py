@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Callable
 
 from .._apply.image_cache import CacheStaging
+from .._core.errors import StateError
+from .._disk.locking import locked_directory
+from .._disk.staging import dead_staging_areas, sweep
 from .._formats.image_files import metadata_file, vmdk_file
 from .._formats.image_metadata import MAX_METADATA_BYTES
 from .._observe.cache_target import observe_erofs_targets, observe_text_targets
@@ -29,6 +33,14 @@ def cache_staging(task: Task, home: Home, hold: Callable[[], AbstractContextMana
         task.traffic,
         task.limits.allocated_bytes,
     )
+
+
+def sweep_cache(home: Home) -> None:
+    """Clear away what dead runs left in the cache; the lock of a run that is alive is not waited for."""
+    with contextlib.suppress(OSError, StateError):
+        if dead_staging_areas(home.cache_dir):
+            with locked_directory(home.cache_dir, 0):
+                sweep(home.cache_dir)
 
 
 def plan_images(

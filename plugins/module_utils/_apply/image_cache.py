@@ -107,8 +107,10 @@ class CacheStaging:
     @contextlib.contextmanager
     def installed(
         self, steps: Sequence[InstallCacheFile], images: Sequence[CarriedImage], patience: float
-    ) -> Iterator[None]:
+    ) -> Iterator[Callable[[], None]]:
         """Put files into the cache, durably, and take them back when the block fails.
+
+        The block gets what it calls once something that lasts needs the files: from then on they stay.
 
         Args:
             steps: What to install, in this order.
@@ -120,7 +122,7 @@ class CacheStaging:
             OSError: A file cannot be put into its place; the cache is as it was.
         """
         if not steps:
-            yield
+            yield lambda: None
             return
         for step in steps:
             if step.content is not None:
@@ -134,7 +136,7 @@ class CacheStaging:
                 _require_there(self._cache_dir, needed - {step.name for step in steps})
                 with _Installation(self._area, self._cache_dir, self._entries) as installation:
                     installation.run(steps)
-                    yield
+                    yield installation.keep
         except BaseException:
             remove_empty(made)
             raise
@@ -175,6 +177,10 @@ class _Installation:
     ) -> None:
         if error is not None:
             self._undo()
+
+    def keep(self) -> None:
+        """Leave what was put into place where it is, whatever fails from here on."""
+        self._done = []
 
     def run(self, steps: Sequence[InstallCacheFile]) -> None:
         """Rename each file into its place; what metadata speaks of is durable before the metadata is there."""

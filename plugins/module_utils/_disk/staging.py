@@ -71,13 +71,18 @@ class StagingArea:
 
         Raises:
             StateError: The name exists by now.
+            OSError: It cannot be made durable; the entry is back in the area.
         """
         try:
             rename_new(self.fd, name, self.parent_fd, target)
         except FileExistsError as exc:
             place = os.path.join(os.path.dirname(self.path), target)
             raise StateError(f"{place} exists, though it did not when this run looked", path=place) from exc
-        os.fsync(self.parent_fd)
+        try:
+            os.fsync(self.parent_fd)
+        except OSError:
+            os.rename(target, name, src_dir_fd=self.parent_fd, dst_dir_fd=self.fd)
+            raise
 
     def replace(self, name: str, target: str) -> None:
         """Put an entry of the area in the place of what stands beside the area, which moves into the area, durably.
@@ -86,10 +91,18 @@ class StagingArea:
         which it comes back when the new one does not get into place: with the end of the area, or by ``sweep`` if this
         process dies.
         """
-        if not exchange(self.fd, name, self.parent_fd, target):
+        is_exchanged = exchange(self.fd, name, self.parent_fd, target)
+        if not is_exchanged:
             os.rename(target, _ASIDE_PREFIX + target, src_dir_fd=self.parent_fd, dst_dir_fd=self.fd)
             rename_new(self.fd, name, self.parent_fd, target)
-        os.fsync(self.parent_fd)
+        try:
+            os.fsync(self.parent_fd)
+        except OSError:
+            if is_exchanged:
+                exchange(self.fd, name, self.parent_fd, target)
+            else:
+                os.rename(target, name, src_dir_fd=self.parent_fd, dst_dir_fd=self.fd)
+            raise
 
     def replace_file(self, name: str, target: str) -> None:
         """Rename a file of the area over what stands beside the area, or to a free name, durably."""
