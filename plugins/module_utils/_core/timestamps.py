@@ -29,6 +29,11 @@ _INDEX_TEXT = re.compile(
     r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?)?"
     r"(?:Z|(?P<sign>[+-])(?P<offset_hour>[0-9]{2}):(?P<offset_minute>[0-9]{2}))?\Z"
 )
+# Times that are valid at a glance: in any month's first 28 days, in no leap second, with the shortest fraction.
+_PLAIN_DATE = "[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+_PLAIN_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.(?:[0-9]{3}){0,2}(?!000)[0-9]{3})?"
+_PLAIN_RFC3339 = re.compile(rf"({_PLAIN_DATE})T({_PLAIN_TIME})\+00:00\Z")
+_PLAIN_INDEX_TEXT = re.compile(rf"{_PLAIN_DATE} {_PLAIN_TIME}\Z")
 
 
 def rfc3339_from_ns(ns: int) -> str:
@@ -48,6 +53,9 @@ def index_text_from_rfc3339(text: str) -> str | None:
 
     Digits after the ninth are dropped, and a second 60 stays one.
     """
+    plain = _PLAIN_RFC3339.match(text)
+    if plain is not None:
+        return f"{plain[1]} {plain[2]}"
     match = _RFC3339.match(text)
     if match is None:
         return None
@@ -58,6 +66,11 @@ def index_text_from_rfc3339(text: str) -> str | None:
     if is_leap:
         return _date_and_time(seconds, " ")[:-2] + "60" + _fraction(nanosecond)
     return _date_and_time(seconds, " ") + _fraction(nanosecond)
+
+
+def is_index_text(text: str) -> bool:
+    """Return whether microsandbox can read the time of a text in the database."""
+    return _PLAIN_INDEX_TEXT.match(text) is not None or ns_from_index_text(text) is not None
 
 
 def ns_from_index_text(text: str) -> int | None:

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.timestamps import (
     index_text_from_ns,
     index_text_from_rfc3339,
+    is_index_text,
     ns_from_index_text,
     rfc3339_from_ns,
 )
@@ -133,3 +134,30 @@ def test_any_day_survives_the_calendar(days: int) -> None:
     text = index_text_from_ns(days * 86_400 * 10**9)
     if len(text.split("-")[-3].lstrip("+")) <= 6:
         assert ns_from_index_text(text) == days * 86_400 * 10**9
+
+
+def number(digits: int, edges: list[int]) -> st.SearchStrategy[str]:
+    return (st.integers(0, 10**digits - 1) | st.sampled_from(edges)).map(lambda value: f"{value:0{digits}d}")
+
+
+# Of the form that microsandbox writes, in and out of range.
+dates = st.tuples(number(4, [0, 1900, 2000, 9999]), number(2, [1, 2, 12, 13]), number(2, [0, 1, 28, 29, 30, 31])).map(
+    "-".join
+)
+times_of_day = st.tuples(number(2, [0, 19, 20, 23, 24]), number(2, [0, 59, 60]), number(2, [59, 60, 61])).map(":".join)
+fractions = st.sampled_from(["", ".000", ".100", ".1", ".12", ".100000", ".000001", ".123456000", ".000000001", ".9\n"])
+
+
+@given(dates, times_of_day, fractions)
+def test_a_time_that_is_valid_at_a_glance_is_the_time_that_a_close_look_finds(
+    date: str, time_of_day: str, fraction: str
+) -> None:
+    text = f"{date}T{time_of_day}{fraction}+00:00"
+    # Another spelling of the same time, which microsandbox never writes.
+    assert index_text_from_rfc3339(text) == index_text_from_rfc3339(text.replace("T", "t"))
+
+
+@given(dates, times_of_day, fractions, st.sampled_from(["", "\n", "Z", "+01:00"]))
+def test_a_stored_text_is_readable_when_it_is_a_time(date: str, time_of_day: str, fraction: str, offset: str) -> None:
+    text = f"{date} {time_of_day}{fraction}{offset}"
+    assert is_index_text(text) == (ns_from_index_text(text) is not None)
