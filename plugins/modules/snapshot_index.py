@@ -158,7 +158,7 @@ error:
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.argspec import HOME_OPTIONS
@@ -226,7 +226,7 @@ def make_plan(index: Index, steps: Sequence[IndexStep], store: Store) -> Plan:
 
 def _shown(row: IndexRow) -> dict[str, Any]:
     """Return the part of a row that a diff shows: when it was written is not known before it is."""
-    return {name: value for name, value in asdict(row).items() if name != "indexed_at"}
+    return {name: value for name, value in row._asdict().items() if name != "indexed_at"}
 
 
 def _index_result(index: Index) -> dict[str, Any]:

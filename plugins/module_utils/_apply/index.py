@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple
 
 from .._core.errors import UnsupportedError
 from .._disk.database import write_database
@@ -79,7 +78,7 @@ def _apply(database: str, steps: Sequence[IndexStep], connection: sqlite3.Connec
                 "DELETE FROM snapshot_index WHERE digest = ? OR name = ? OR artifact_path = ?",
                 (row.digest, row.name, row.artifact_path),
             )
-            connection.execute(_INSERT, astuple(row))
+            connection.execute(_INSERT, row)
         elif isinstance(step, DeleteIndexRow):
             connection.execute(
                 "DELETE FROM snapshot_index WHERE digest = ? AND artifact_path = ?", (step.digest, step.artifact_path)

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import re
 import sqlite3
 import stat
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._disk.database import read_database
 from .._formats.descriptor import G1, G2, G3
@@ -22,8 +22,7 @@ UNKNOWN = "unknown"
 _TABLE = "snapshot_index"
 
 
-@dataclass(frozen=True)
-class IndexRow:
+class IndexRow(NamedTuple):
     """One row of the index, in the columns of generation G1, which every later generation kept.
 
     Attributes:
@@ -56,7 +55,7 @@ class IndexRow:
 
 
 # In the order of the table and of ``IndexRow``.
-INDEX_COLUMNS = tuple(IndexRow.__dataclass_fields__)
+INDEX_COLUMNS = IndexRow._fields
 
 _G1_COLUMNS = frozenset(INDEX_COLUMNS)
 _G2_COLUMNS = _G1_COLUMNS | {
@@ -70,9 +69,15 @@ _G2_COLUMNS = _G1_COLUMNS | {
     "migration_error_code",
 }
 _G3_COLUMNS = _G2_COLUMNS | {"snapshot_id", "descriptor_digest", "group_name", "group_path"}
-# One letter a column for what a sound row holds: text, a number, or nothing.
-_LETTERS: dict[type, str] = {str: "t", int: "n", type(None): "-"}
-_SOUND = re.compile(r"t[t-][t-]tt[t-][t-]t[n-]ttn\Z")
+# What a sound row may hold, column by column.
+_TEXT, _NUMBER = (str,), (int,)
+_TEXT_OR_NULL, _NUMBER_OR_NULL = (str, type(None)), (int, type(None))
+_SOUND = frozenset(
+    itertools.product(
+        *(_TEXT, _TEXT_OR_NULL, _TEXT_OR_NULL, _TEXT, _TEXT, _TEXT_OR_NULL),
+        *(_TEXT_OR_NULL, _TEXT, _NUMBER_OR_NULL, _TEXT, _TEXT, _NUMBER),
+    )
+)
 _SCHEMAS = {_G1_COLUMNS: G1, _G2_COLUMNS: G2, _G3_COLUMNS: G3}
 
 
@@ -174,8 +179,8 @@ def _read_index(database: str, connection: sqlite3.Connection) -> Index:
 
 
 def _row(values: tuple[Any, ...]) -> IndexRow:
-    if _SOUND.match("".join(_LETTERS.get(type(value), "?") for value in values)):
-        return IndexRow(*values)
+    if tuple(map(type, values)) in _SOUND:
+        return IndexRow._make(values)
     texts = {name: _text(value) for name, value in zip(INDEX_COLUMNS, values)}
     numbers = {name: value if isinstance(value, int) else None for name, value in zip(INDEX_COLUMNS, values)}
     return IndexRow(

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Union
 
 from .._core.errors import UnsupportedError
-from .._core.timestamps import index_text_from_rfc3339, ns_from_index_text
+from .._core.timestamps import index_text_from_rfc3339, is_index_text
 from .._formats.descriptor import G1, Descriptor
 from .._observe.index import Index, IndexRow
 
@@ -58,6 +58,9 @@ class RecountChildren:
         """Return the step as a sentence."""
         return "recount the children in the index"
 
+
+# Columns from here on depend on more than the artifact.
+_TIMES = IndexRow._fields.index("created_at")
 
 IndexStep = Union[UpsertIndexRow, DeleteIndexRow, RecountChildren]
 
@@ -111,12 +114,13 @@ def plan_index_upserts(
     wanted: list[IndexRow] = []
     rows_by_path = _by_path(index.rows)
     for path, descriptor in artifacts:
-        row = row_from_artifact(path, descriptor, indexed_at)
         found = rows_by_path.get(path, [])
-        if len(found) == 1 and _agrees(found[0], row, index_text_from_rfc3339(descriptor.created_at)):
-            kept.append(row)
+        if len(found) == 1 and _agrees(found[0], path, descriptor):
+            kept.append(found[0])
         else:
-            wanted.append(row)
+            wanted.append(row_from_artifact(path, descriptor, indexed_at))
+    if not wanted:
+        return ()
     claims = _Claims()
     for row in kept:
         claims.take(row)
@@ -130,10 +134,9 @@ def compare_index(index: Index, artifacts: Iterable[tuple[str, Descriptor]]) -> 
     missing, stale = [], []
     for path, descriptor in artifacts:
         found = rows_by_path.get(path, [])
-        row = row_from_artifact(path, descriptor, "")
         if not found:
             missing.append(path)
-        elif len(found) > 1 or not _agrees(found[0], row, index_text_from_rfc3339(descriptor.created_at)):
+        elif len(found) > 1 or not _agrees(found[0], path, descriptor):
             stale.append(path)
     return tuple(missing), tuple(stale)
 
@@ -165,7 +168,7 @@ def plan_reindex(
     after = rows_after(index.rows, steps)
     steps += [DeleteIndexRow(row.digest, row.artifact_path) for row in after if row.artifact_path in gone]
     # Any other step recounts as well.
-    if not steps and after != rows_after(after, (RecountChildren(),)):
+    if not steps and _is_miscounted(after):
         steps.append(RecountChildren())
     return tuple(steps)
 
@@ -190,8 +193,17 @@ def rows_after(rows: Sequence[IndexRow], steps: Sequence[IndexStep]) -> tuple[In
                     left.pop(old.digest)
             left[row.digest] = by_name[row.name] = row
             by_path[row.artifact_path] = [row]
-    children = Counter(row.parent_digest for row in left.values())
-    return tuple(replace(row, child_count=children[row.digest]) for row in left.values())
+    children = _count_children(left.values())
+    return tuple(row._replace(child_count=children.get(row.digest, 0)) for row in left.values())
+
+
+def _count_children(rows: Iterable[IndexRow]) -> Mapping[str | None, int]:
+    return Counter(row.parent_digest for row in rows)
+
+
+def _is_miscounted(rows: Sequence[IndexRow]) -> bool:
+    children = _count_children(rows)
+    return any(row.child_count != children.get(row.digest, 0) for row in rows)
 
 
 def _by_path(rows: Sequence[IndexRow]) -> dict[str, list[IndexRow]]:
@@ -228,9 +240,8 @@ def _is_writable(index: Index) -> bool:
     return True
 
 
-def _agrees(found: IndexRow, wanted: IndexRow, created_at: str | None) -> bool:
+def _agrees(found: IndexRow, path: str, descriptor: Descriptor) -> bool:
+    wanted = row_from_artifact(path, descriptor, "")
     # Where the manifest's time is not readable, microsandbox has stored the time of an earlier indexing.
-    is_time_right = found.created_at == created_at if created_at else ns_from_index_text(found.created_at) is not None
-    is_sound = ns_from_index_text(found.indexed_at) is not None
-    ours = replace(found, created_at=wanted.created_at, indexed_at=wanted.indexed_at, child_count=wanted.child_count)
-    return is_time_right and is_sound and ours == wanted
+    is_time_right = found.created_at == wanted.created_at if wanted.created_at else is_index_text(found.created_at)
+    return is_time_right and is_index_text(found.indexed_at) and found[:_TIMES] == wanted[:_TIMES]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sqlite3
 import subprocess
 import sys
@@ -65,7 +64,7 @@ def execute(database: Path, statement: str) -> None:
 
 
 def without_time(rows: tuple[IndexRow, ...]) -> set[IndexRow]:
-    return {dataclasses.replace(row, indexed_at="") for row in rows}
+    return {row._replace(indexed_at="") for row in rows}
 
 
 def row(name: str, digest: str, parent: str | None = None) -> IndexRow:
@@ -191,7 +190,7 @@ def test_a_missing_database_is_not_made(tmp_path: Path) -> None:
 def test_a_step_that_fails_undoes_those_before_it(unpack_home: Unpack) -> None:
     database = str(unpack_home("0.6.2") / "db/msb.db")
     before = observe_index(database).rows
-    impossible = dataclasses.replace(row("b", "sha256:b"), format=None)
+    impossible = row("b", "sha256:b")._replace(format=None)
     with pytest.raises(StateError, match="NOT NULL constraint failed"):
         apply_index_steps(database, [UpsertIndexRow(row("first", "sha256:x")), UpsertIndexRow(impossible)], 1)
     assert observe_index(database).rows == before

@@ -52,7 +52,7 @@ def test_a_real_index_is_read_whole_and_without_a_trace(
     index = observe_index(str(home / "db/msb.db"))
     assert list_tree(home) == before
     expected = [{name: row[name] for name in INDEX_COLUMNS} for row in expected_rows(version)]
-    assert [vars(row) for row in index.rows] == expected
+    assert [row._asdict() for row in index.rows] == expected
     assert index.schema == schema == observe_index_schema(index.path)
     assert set(expected_rows(version)[0]) <= set(index.columns)
 

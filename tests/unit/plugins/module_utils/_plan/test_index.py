@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from typing import Any
 
@@ -117,20 +116,20 @@ def test_a_row_that_agrees_is_left_alone() -> None:
     ],
 )
 def test_a_row_that_differs_is_replaced(change: dict[str, Any]) -> None:
-    stale = dataclasses.replace(row("/s/one"), **change)
+    stale = row("/s/one")._replace(**change)
     assert plan_index_upserts(index_of(stale), [("/s/one", descriptor())], NOW) == (
         UpsertIndexRow(row("/s/one", indexed_at=NOW)),
     )
 
 
 def test_the_child_count_is_no_reason_to_replace_a_row() -> None:
-    counted = dataclasses.replace(row("/s/one"), child_count=7)
+    counted = row("/s/one")._replace(child_count=7)
     assert plan_index_upserts(index_of(counted), [("/s/one", descriptor())], NOW) == ()
 
 
 @pytest.mark.parametrize(("stored", "agrees"), [(EARLIER, True), ("2026-11-20T10:00Z", True), ("17", False)])
 def test_where_the_manifests_time_is_not_readable_any_readable_time_agrees(stored: str, agrees: bool) -> None:
-    found = dataclasses.replace(row("/s/one"), created_at=stored)
+    found = row("/s/one")._replace(created_at=stored)
     steps = plan_index_upserts(index_of(found), [("/s/one", descriptor(created_at="yesterday"))], NOW)
     assert (steps == ()) == agrees
 
@@ -170,14 +169,12 @@ def test_a_row_that_an_upsert_replaces_is_not_dropped_as_well() -> None:
 def test_children_are_recounted_only_when_a_count_is_wrong_and_nothing_else_is() -> None:
     parent, child = row("/s/p"), row("/s/c", "sha256:c", parent="sha256:a")
     artifacts: Artifacts = [("/s/p", descriptor()), ("/s/c", descriptor("sha256:c", parent="sha256:a"))]
-    right = dataclasses.replace(parent, child_count=1)
+    right = parent._replace(child_count=1)
     assert plan_reindex(index_of(right, child), artifacts, (), NOW) == ()
     for wrong in (0, 2, -1):
-        counted = dataclasses.replace(parent, child_count=wrong)
+        counted = parent._replace(child_count=wrong)
         assert plan_reindex(index_of(counted, child), artifacts, (), NOW) == (RecountChildren(),)
-    assert plan_reindex(index_of(parent), artifacts, (), NOW) == (
-        UpsertIndexRow(dataclasses.replace(child, indexed_at=NOW)),
-    )
+    assert plan_reindex(index_of(parent), artifacts, (), NOW) == (UpsertIndexRow(child._replace(indexed_at=NOW)),)
 
 
 @pytest.mark.parametrize("schema", ["G2", "G3", "unknown"])
