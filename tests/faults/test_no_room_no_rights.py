@@ -17,7 +17,10 @@ from tracing import start_apart
 from trial import NEW, OLD, SOME, UNINDEXED, Bench
 from worlds import Operation, Scene
 
-_WRITING = ("capture, new", "capture, replacing", "export, replacing", "import, single", "import, chain", "index")
+_WRITING = (
+    *("capture, new", "capture, replacing", "export, replacing", "import, single", "import, chain", "index"),
+    *("export with image", "import with image", "import with image, replacing", "bundle import"),
+)
 _FREE_BYTES = tuple(kib << 10 for kib in (0, 32, 96, 224, 480, 992))
 _NOBODY = 65534
 

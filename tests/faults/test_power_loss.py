@@ -15,7 +15,10 @@ from worlds import Operation, Scene
 
 
 @pytest.mark.parametrize("mount", ["ext4", "xfs"], indirect=True)
-@pytest.mark.parametrize("name", ["capture, replacing", "export, replacing", "import, chain", "removal"])
+@pytest.mark.parametrize(
+    "name",
+    ["capture, replacing", "export, replacing", "import, chain", "import with image, replacing", "removal"],
+)
 def test_a_power_cut_leaves_old_or_new(mount: Mount, name: str, operation_named: Callable[[str], Operation]) -> None:
     bench = Bench(Scene(mount.path, operation_named(name)))
     steps = [c for c in changing_calls(bench) if c.name in ("renameat", "renameat2", "fsync") or c.name == "unlinkat"]
@@ -27,7 +30,13 @@ def test_a_power_cut_leaves_old_or_new(mount: Mount, name: str, operation_named:
 
 
 @pytest.mark.parametrize("mount", ["ext4", "xfs"], indirect=True)
-@pytest.mark.parametrize("name", ["capture, new", "export, new directory", "import, no store yet", "removal", "index"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("capture, new", "export, new directory", "import, no store yet", "removal", "index"),
+        *("import with image", "import with image, chain", "bundle import"),
+    ],
+)
 def test_what_was_reported_done_survives_a_power_cut(
     mount: Mount, name: str, operation_named: Callable[[str], Operation]
 ) -> None:

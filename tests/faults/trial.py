@@ -17,9 +17,11 @@ from worlds import NOW_NS, Scene
 OLD = "old"
 NEW = "new"
 UNINDEXED = "new, index to follow"
-SOME = "some snapshots new"
+SOME = "some new"
 ASIDE = "old one aside"
 BETWEEN = "between"
+
+_CACHE = "home/cache/"
 
 # What strace does: a call fails once, or it and all later ones of its name, or the process dies before it is made.
 IO_ERROR = "error=EIO:when={}"
@@ -138,11 +140,18 @@ class Bench:
         return BETWEEN
 
     def _is_some_of(self, after: State) -> bool:
-        """Return whether every snapshot by itself is old or new, parents before children."""
+        """Return whether every snapshot and every file of the image cache by itself is old or new, in order.
+
+        Parents are there before children, an image's other files before its metadata, and images before snapshots.
+        """
         if not self.operation.is_several or after.rows != self.old.rows:
             return False
-        artifacts = {str(Path(path).parent) for path in (*self.old.files, *self.new.files)}
-        return all(_below(after, each) in (_below(self.old, each), _below(self.new, each)) for each in artifacts)
+        units = set(map(_unit, (*self.old.files, *self.new.files, *after.files)))
+        changed = {unit for unit in units if _below(self.old, unit) != _below(self.new, unit)}
+        new = {unit for unit in changed if _below(after, unit) == _below(self.new, unit)}
+        if any(_below(after, unit) != _below(self.old, unit) for unit in units - new):
+            return False
+        return all(_rank(each) >= _rank(other) for each in changed - new for other in new)
 
     def _is_aside(self, after: State) -> bool:
         """Return whether the one thing missing is whole in a staging area, from where the next run brings it back."""
@@ -203,8 +212,20 @@ def _name_end(ended: Ended) -> str:
     return "failed" if ended.result is None or ended.result["failed"] else "succeeded"
 
 
-def _below(state: State, directory: str) -> dict[str, tuple[int, str]]:
-    return {path: content for path, content in state.files.items() if str(Path(path).parent) == directory}
+def _unit(path: str) -> str:
+    """Return what changes in one step: a file of the image cache, or the directory that a file is in."""
+    return path if path.startswith(_CACHE) else str(Path(path).parent)
+
+
+def _rank(unit: str) -> int:
+    """Return when a unit may become new: those of a lower rank come first."""
+    if not unit.startswith(_CACHE):
+        return 2
+    return int(unit.startswith(f"{_CACHE}manifests/"))
+
+
+def _below(state: State, unit: str) -> dict[str, tuple[int, str]]:
+    return {path: content for path, content in state.files.items() if _unit(path) == unit}
 
 
 def _hits_clearing(call: Call) -> bool:

@@ -36,7 +36,8 @@ class Operation:
         parameters: Its options; ``{}`` in a text stands for the world's directory.
         prepare: Changes the common world into the one that the run starts in.
         without: Calls that the system does not have during this run.
-        is_several: Whether it is about more than one snapshot, each of which is a change by itself.
+        is_several: Whether it is about more than one snapshot or file of the image cache, each of which is a change by
+            itself.
     """
 
     name: str
@@ -162,6 +163,43 @@ def _with_larger_archive(world: Path) -> None:
     _forget("large")(world)
 
 
+def _with_images(world: Path) -> None:
+    """Export snapshots with their image, and the image alone, for imports into a home that has neither."""
+    archive = {"snapshot": "second", "with_image": True, "path": "{}/archives/image.tar.zst"}
+    bundle = {"state": "exported", "images": [_IMAGE], "path": "{}/archives/bundle.tar.zst", "threads": 1}
+    chain = {"snapshot": "child", "with_parents": True, "with_image": True, "path": "{}/archives/images.tar"}
+    for operation in (
+        Operation("prepare", "snapshot_archive", _EXPORT | chain),
+        Operation("prepare", "snapshot_archive", _EXPORT | archive),
+        Operation("prepare", "image_cache_bundle", bundle),
+    ):
+        _require_success(operation.run(world))
+    _forget("first", "second", "child")(world)
+    shutil.rmtree(world / "home/cache")
+
+
+def _with_images_and_a_layer(world: Path) -> None:
+    """Leave the cache one layer of the image and what a killed run left."""
+    layer = next(world.joinpath("home/cache/layers").glob("sha256_09c18e4d*.erofs"))
+    shutil.copy2(layer, world / "layer")
+    _with_images(world)
+    area = world / "home/cache/.sandboxops-staging-0123456789abcdef"
+    area.mkdir(0o700, parents=True)
+    area.joinpath("file-0").write_bytes(bytes(12_288))
+    world.joinpath("home/cache/layers").mkdir()
+    world.joinpath("layer").rename(world / "home/cache/layers" / layer.name)
+
+
+def _with_images_and_others(world: Path) -> None:
+    """Leave the cache other bytes under the names of the image's files."""
+    cache = world / "home/cache"
+    names = [path.relative_to(cache) for path in cache.glob("*/*") if path.suffix in (".erofs", ".vmdk", ".json")]
+    _with_images(world)
+    for name in names:
+        cache.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+        cache.joinpath(name).write_bytes(b"other " * 1000)
+
+
 def _with_wrong_index(world: Path) -> None:
     change_database(world, "DELETE FROM snapshot_index WHERE name = 'second'")
     change_database(world, "UPDATE snapshot_index SET child_count = 7, size_bytes = 1 WHERE name = 'first'")
@@ -184,6 +222,7 @@ def _moved_aside(world: Path) -> None:
     area.joinpath("artifact/upper.ext4").write_bytes(bytes(70_000))
 
 
+_IMAGE = "localhost/tiny:1"
 _EXPORT = {"state": "exported", "snapshot": "first", "threads": 1}
 _IMPORT = {"state": "imported"}
 _REPLACE = {"name": "second", "sandbox": "base", "labels": {"new": "yes"}, "force": True}
@@ -218,6 +257,39 @@ OPERATIONS = (
     ),
     Operation("import, replacing", "snapshot_archive", _IMPORT_OVER, _with_larger_archive),
     Operation("import, replacing, no exchange", "snapshot_archive", _IMPORT_OVER, _with_larger_archive, ("renameat2",)),
+    Operation(
+        "export with image",
+        "snapshot_archive",
+        _EXPORT | {"path": "{}/archives/single.tar.zst", "with_image": True},
+    ),
+    Operation(
+        "import with image",
+        "snapshot_archive",
+        _IMPORT | {"path": "{}/archives/image.tar.zst", "name": "second"},
+        _with_images,
+        is_several=True,
+    ),
+    Operation(
+        "import with image, chain",
+        "snapshot_archive",
+        _IMPORT | {"path": "{}/archives/images.tar"},
+        _with_images,
+        is_several=True,
+    ),
+    Operation(
+        "import with image, replacing",
+        "snapshot_archive",
+        _IMPORT | {"path": "{}/archives/image.tar.zst", "name": "second", "force": True},
+        _with_images_and_others,
+        is_several=True,
+    ),
+    Operation(
+        "bundle import",
+        "image_cache_bundle",
+        _IMPORT | {"path": "{}/archives/bundle.tar.zst"},
+        _with_images_and_a_layer,
+        is_several=True,
+    ),
     Operation("removal", "snapshot", {"state": "absent", "name": "second"}),
     Operation(
         "removal of two",
