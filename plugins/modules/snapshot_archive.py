@@ -106,8 +106,9 @@ options:
   digest:
     description:
       - Digest that the head of the imported archive must have.
-      - When that snapshot is installed already and its image boots offline, the archive is not read. Where the image
-        does not, an archive that is there may carry it, and is read; none need be there.
+      - When that snapshot is installed already, the archive need not be there. One that is there is read only where its
+        table of contents lists an image that does not boot offline here. Archives of microsandbox have no such table.
+        To have the image of one installed after the snapshot, leave the digest out.
     type: str
   name:
     description:

@@ -23,14 +23,16 @@ def test_module_defaults_of_the_action_group_reach_every_module(ansible: Ansible
         task("snapshot", name="golden", sandbox="base"),
         task("snapshot_archive", state="exported", snapshot="golden", path=path),
         task("snapshot_index"),
+        task("image_cache_bundle", state="exported", snapshots=["golden"], path=machine / "b.tar"),
         module_defaults=defaults,
     )
     assert run.exit_status == 0, run.printed
-    info, snapshot, archive, index = run.results
+    info, snapshot, archive, index, bundle = run.results
     assert info["home"]["path"] == str(home)
     assert snapshot["snapshot"]["path"] == f"{home}/snapshots/golden"
     assert archive["snapshots"] == [{key: snapshot["snapshot"][key] for key in archive["snapshots"][0]}]
     assert index["index"]["database"] == f"{home}/db/msb.db"
+    assert bundle["cached_layers"] == info["cached_layers"] != []
     for result in run.results:
         assert result["invocation"]["module_args"]["lock_timeout"] == 7
 

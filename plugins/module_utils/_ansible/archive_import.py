@@ -35,7 +35,8 @@ from .._plan.archive_import import (
 from .._plan.image_cache import InstallCacheFile
 from .._plan.index import IndexArtifact, plan_index_upserts
 from .._plan.plan import Plan
-from .image_import import cache_staging, plan_images, sweep_cache
+from .image_import import cache_diff, cache_staging, plan_images, sweep_cache
+from .image_results import with_images
 from .results import archive_result, snapshot_results
 from .task import Outcome, Task
 
@@ -102,6 +103,12 @@ def import_snapshots(task: Task, home: Home) -> Outcome:
             return _keep_installed(run, *installed)
         if task.check_mode:
             return _unpack(run, None, None) if os.path.lexists(path) else _predict_import(run)
+        if params["force"] and read_contents(path) is None:
+            # Only a whole pass shows whether force has anything to replace. It goes first, so that an archive of
+            # another origin, of which nothing is known beforehand, does not stage the same files at every run.
+            judged = _unpack(run, None, None)
+            if not judged.plan.steps:
+                return judged
         limit = task.limits.allocated_bytes
         hold = functools.partial(task.locked, home.cache_dir, create=True)
         staging = StagingSink(wanted.directory, run.is_installed, task.traffic, limit)
@@ -150,7 +157,8 @@ def _unpack(run: _Import, sink: StagingSink | None, cache: CacheStaging | None) 
         require_checksum(run.path, archive.sha256, run.checksum)
     plan, kept = _make_plan(run, archive)
     if sink is None or cache is None:
-        return Outcome(plan, {"archive": archive_result(archive), "snapshots": snapshot_results(home, kept)})
+        predicted = with_images(snapshot_results(home, kept), archive.images)
+        return Outcome(plan, {"archive": archive_result(archive), "snapshots": predicted})
     promotions = [step for step in plan.steps if isinstance(step, PromoteSnapshot)]
     cache_steps = [step for step in plan.steps if isinstance(step, InstallCacheFile)]
     with task.phase("apply"):
@@ -188,7 +196,8 @@ def _make_plan(run: _Import, archive: Archive) -> tuple[Plan, list[Artifact]]:
     if run.index is not None and run.index.columns:
         promotions = [step for step in plan.steps if isinstance(step, PromoteSnapshot)]
         steps += tuple(IndexArtifact(os.path.join(directory, step.name)) for step in promotions)
-    return replace(plan, steps=steps), kept
+    before, after = cache_diff(images)
+    return replace(plan, steps=steps, before={**before, **plan.before}, after={**after, **plan.after}), kept
 
 
 def _predict_import(run: _Import) -> Outcome:

@@ -23,7 +23,7 @@ from .._observe.home import Home
 from .._observe.image_cache import CachedImage, observe_image
 from .._plan.image_cache import InstallCacheFile
 from .._plan.plan import Plan
-from .image_import import cache_staging, plan_images
+from .image_import import cache_diff, cache_staging, plan_images
 from .image_results import imported_image, present_image
 from .image_selection import wanted_pins
 from .task import Outcome, Task
@@ -88,7 +88,7 @@ def _report(task: Task, home: Home, bundle: Bundle, steps: Sequence[InstallCache
         "added_bytes": added,
         "saved_bytes": sum(sizes.values()) - added,
     }
-    return _outcome(home, Plan(tuple(steps), *_states(steps)), result, images)
+    return _outcome(home, Plan(tuple(steps), *cache_diff(steps)), result, images)
 
 
 def _keep_installed(
@@ -117,12 +117,6 @@ def _predict_import(task: Task, home: Home, path: str) -> Outcome:
 def _outcome(home: Home, plan: Plan, bundle: dict[str, Any], images: list[dict[str, Any]]) -> Outcome:
     layers = list(observe_layers(home.cache_dir))
     return Outcome(plan, {"bundle": bundle, "images": images, "cached_layers": layers})
-
-
-def _states(steps: Sequence[InstallCacheFile]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return what the steps change, before and after."""
-    before = {step.path: step.replaces for step in steps if step.replaces is not None}
-    return before, {step.path: f"{step.size_bytes} bytes" for step in steps}
 
 
 def _require_pins(pins: Mapping[str, str], contents: ArchiveContents, path: str) -> None:

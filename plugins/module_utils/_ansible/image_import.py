@@ -56,3 +56,9 @@ def plan_images(
     targets.update(observe_text_targets(home.cache_dir, texts, MAX_METADATA_BYTES))
     canonical = os.path.realpath(home.cache_dir)
     return plan_install(images, {file.name: file for file in files}, targets, canonical, task.params["force"])
+
+
+def cache_diff(steps: Sequence[InstallCacheFile]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what the steps change in the cache, by path: before and after."""
+    before = {step.path: step.replaces for step in steps if step.replaces is not None}
+    return before, {step.path: f"{step.size_bytes} bytes" for step in steps}

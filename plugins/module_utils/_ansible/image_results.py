@@ -46,6 +46,16 @@ def present_image(cached: CachedImage) -> dict[str, Any]:
     return _image(cached, PRESENT, layers)
 
 
+def with_images(snapshots: list[dict[str, Any]], images: Collection[CarriedImage]) -> list[dict[str, Any]]:
+    """Return snapshots as results as they will be once these images are in the cache."""
+    pinned = {(image.reference, image.metadata.manifest_digest) for image in images}
+    for snapshot in snapshots:
+        image = snapshot["image"]
+        if (image["reference"], image["manifest_digest"]) in pinned:
+            image.update(cached=True, boots_offline=True, missing=[])
+    return snapshots
+
+
 def _image(image: CachedImage, status: str, layers: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "reference": image.reference,
