@@ -16,7 +16,7 @@ from .._core.errors import StateError
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.home import Home, is_indexed, require_writable
 from .._observe.index import IndexRow, observe_index
-from .._observe.store import find_children, find_digest, observe_store
+from .._observe.store import find_children, find_paths
 from .._observe.target import Target, observe_target
 from .._plan.index import DeleteIndexRow
 from .._plan.plan import Plan
@@ -54,12 +54,11 @@ def _targets_to_clear(task: Task, home: Home, directory: str, rows: Sequence[Ind
     digest = params["digest"]
     if params["name"] is None and params["path"] is None:
         digests = [digest] if digest is not None else params["digests"]
-        found = [_find_target(directory, require_sha256(wanted, "digest")) for wanted in digests]
-        paths = [target.path for target in found if target is not None]
+        targets = _find_targets(directory, [require_sha256(wanted, "digest") for wanted in digests])
         # A run that was cut short between the artifact and its row left the row.
         named = [row.artifact_path for row in rows if row.digest in digests]
         left = [path for path in named if os.path.dirname(path) == directory and not os.path.lexists(path)]
-        return [observe_target(path) for path in paths + left]
+        return targets + [observe_target(path) for path in left]
     if params["path"] is not None:
         path = task.absolute_path("path")
     else:
@@ -75,13 +74,14 @@ def _targets_to_clear(task: Task, home: Home, directory: str, rows: Sequence[Ind
     return [target]
 
 
-def _find_target(directory: str, digest: str) -> Target | None:
-    """Return what stands where a snapshot has a digest, also when its upper is damaged."""
-    artifact = find_digest(directory, digest)
-    if artifact is not None:
-        return observe_target(artifact.path)
-    damaged = (observe_target(entry.path) for entry in observe_store(directory).invalid)
-    return next((target for target in damaged if target.digest == digest), None)
+def _find_targets(directory: str, digests: Sequence[str]) -> list[Target]:
+    """Return what stands where snapshots have these digests, a whole one rather than one whose upper is damaged."""
+    found: dict[str, Target] = {}
+    for digest, path in find_paths(directory, frozenset(digests)):
+        target = observe_target(path)
+        if digest not in found or found[digest].artifact is None:
+            found[digest] = target
+    return [found[digest] for digest in dict.fromkeys(digests) if digest in found]
 
 
 def _make_plan(task: Task, directory: str, targets: list[Target], rows: Sequence[IndexRow]) -> Plan:

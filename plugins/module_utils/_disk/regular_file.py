@@ -27,7 +27,7 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, d
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow_symlink else os.O_NOFOLLOW)
     try:
-        fd = os.open(path if dir_fd is None else os.path.basename(path), flags, dir_fd=dir_fd)
+        fd = os.open(path if dir_fd is None else path.rpartition("/")[2], flags, dir_fd=dir_fd)
     except OSError as exc:
         if exc.errno in (errno.ELOOP, errno.ENXIO):
             raise FormatError(f"{path} is no regular file", path=path) from exc
@@ -39,10 +39,11 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, d
         content = b""
         wanted = found.st_size + 1  # one byte more than there should be, to see the end
         while len(content) <= max_bytes:
-            piece = os.read(fd, min(wanted, max_bytes + 1 - len(content)))
-            if not piece:
-                return content
+            asked = min(wanted, max_bytes + 1 - len(content))
+            piece = os.read(fd, asked)
             content += piece
+            if not piece or (len(piece) < asked and len(content) >= found.st_size):
+                return content
             wanted = max(wanted - len(piece), 1)
     finally:
         os.close(fd)

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from .._core.digests import sha256_digest
 from .._core.errors import FormatError, MicrosandboxError
 from .._disk.regular_file import read_regular_file
 from .._disk.staging import STAGING_PREFIX, dead_staging_areas
@@ -93,21 +93,19 @@ def find_digest(directory: str, digest: str, hints: Iterable[str] = ()) -> Artif
         digest: Identity of the snapshot.
         hints: Paths to try before any other, from index rows for example.
     """
-    for path in hints:
-        found = _with_digest(path, digest)
-        if found is not None:
-            return found
-    rest = []
+    paths = itertools.chain(hints, (path for dummy, path in find_paths(directory, (digest,))))
+    return next((found for path in paths for found in [_with_digest(path, digest)] if found is not None), None)
+
+
+def find_paths(directory: str, digests: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield the digest and the path of a store's artifacts that have one of these digests, sorted by name.
+
+    Only their descriptors are looked at.
+    """
     for path in _visible_directories(directory):
-        content = _raw_manifest(path)
-        if content is None or sha256_digest(content) != digest:
-            rest.append(path)
-            continue
-        found = _with_digest(path, digest)
-        if found is not None:
-            return found
-    # A manifest that is not stored in its canonical spelling hides its digest until it is parsed.
-    return next((found for path in rest for found in [_with_digest(path, digest)] if found is not None), None)
+        digest = _read_digest(path)
+        if digest is not None and digest in digests:
+            yield digest, path
 
 
 def find_children(directory: str, digest: str) -> tuple[str, ...]:
@@ -133,6 +131,13 @@ def _with_digest(path: str, digest: str) -> Artifact | None:
     return None
 
 
+def _read_digest(path: str) -> str | None:
+    content = _raw_manifest(path)
+    with contextlib.suppress(MicrosandboxError):
+        return None if content is None else parse_manifest(content).digest
+    return None
+
+
 def _visible_directories(directory: str) -> list[str]:
     try:
         with os.scandir(directory) as entries:
@@ -147,6 +152,7 @@ def _visible_directories(directory: str) -> list[str]:
 
 
 def _raw_manifest(path: str) -> bytes | None:
-    with contextlib.suppress(FormatError, OSError):
-        return read_regular_file(os.path.join(path, MANIFEST_FILE), MAX_MANIFEST_BYTES)
-    return None
+    try:
+        return read_regular_file(f"{path}/{MANIFEST_FILE}", MAX_MANIFEST_BYTES)
+    except (FormatError, OSError):
+        return None

@@ -20,6 +20,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.s
     Store,
     find_children,
     find_digest,
+    find_paths,
     observe_store,
 )
 
@@ -185,6 +186,21 @@ def test_a_damaged_artifact_is_not_found(tmp_path: Path, make_artifact: Make) ->
     digest = digest_of(path)
     os.truncate(path / "upper.ext4", 1)
     assert find_digest(str(tmp_path / "store"), digest) is None
+
+
+def test_the_paths_of_many_digests_are_found_in_one_look_whatever_their_uppers_are(
+    tmp_path: Path, make_artifact: Make
+) -> None:
+    paths = [make_artifact(f"store/{name}") for name in ("a", "b", "c")]
+    digests = [digest_of(path) for path in paths]
+    shutil.copytree(paths[0], tmp_path / "store/d")
+    paths[0].joinpath("upper.ext4").unlink()
+    found = list(find_paths(str(tmp_path / "store"), {digests[0], digests[2], "sha256:" + "0" * 64}))
+    assert found == [(digests[0], str(paths[0])), (digests[2], str(paths[2])), (digests[0], str(tmp_path / "store/d"))]
+    whole = find_digest(str(tmp_path / "store"), digests[0])
+    assert whole is not None
+    assert whole.path == str(tmp_path / "store/d")
+    assert not list(find_paths(str(tmp_path / "store"), ()))
 
 
 def test_a_hidden_artifact_is_not_found(tmp_path: Path, make_artifact: Make) -> None:
