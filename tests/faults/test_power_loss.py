@@ -23,7 +23,7 @@ def test_a_power_cut_leaves_old_or_new(mount: Mount, name: str, operation_named:
     bench = Bench(Scene(mount.path, operation_named(name)))
     steps = [c for c in changing_calls(bench) if c.name in ("renameat", "renameat2", "fsync") or c.name == "unlinkat"]
 
-    verdicts = [cut_before(bench, mount, call) for call in steps[-8:]]
+    verdicts = [cut_before(bench, mount, call) for call in [steps[0], *steps[-8:]]]
 
     assert [(verdict.what, verdict.problems) for verdict in verdicts if verdict.problems] == []
     assert verdicts[0].state == OLD

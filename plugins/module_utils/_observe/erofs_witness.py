@@ -47,7 +47,7 @@ class ErofsWitness:
             self._start += segment.view[:missing]
         if self._inode_at is None and len(self._start) == SUPERBLOCK_BYTES:
             self._inode_at = parse_root_inode_offset(bytes(self._start), self._size_bytes, self._what)
-            self._inode += self._start[self._inode_at : self._inode_at + INODE_BYTES]
+            self._inode += self._start[self._inode_at :]
         if self._inode_at is not None:
             self._collect(segment, INODE_BYTES)
             if len(self._inode) >= INODE_BYTES:

@@ -14,40 +14,25 @@ import struct
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
     FormatError,
-    IntegrityError,
     MicrosandboxError,
     StateError,
     UnsupportedError,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import (
-    Segment,
-    SparseWriter,
     Traffic,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd_frames import skippable_frame
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import (
-    ArchiveContents,
-    contents_to_bytes,
-)
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.member_names import SnapshotFile
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_records import (
     SparsePair,
     sparse_header,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import (
-    hash_archive,
-    is_archive,
-    open_archive,
-    read_contents,
-)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import IntegrityState
 
@@ -193,44 +178,6 @@ def test_compression_is_told_by_the_content_not_by_the_name(write: Write, tmp_pa
     assert observe(path).compression == "none"
     path = write(snapshot(), is_compressed=True).rename(tmp_path / "archive.tar")
     assert observe(path).compression == "zstd"
-
-
-def test_the_manifest_may_come_after_the_upper(write: Write) -> None:
-    content = b"x" * 100 + bytes(SIZE - 100)
-    recorded = {"algorithm": "msb-sparse-sha256-v1", "digest": sparse_digest(content)}
-    described = manifest(upper={"integrity": recorded})
-    path = write(member("a/upper.ext4", content), member("a/manifest.json", described))
-    assert observe(path).head.integrity == IntegrityState("verified", "logical")
-
-
-@pytest.mark.parametrize("is_sound", [True, False])
-def test_a_manifest_after_the_upper_may_record_another_algorithm(write: Write, is_sound: bool) -> None:
-    content = b"x" * 100 + bytes(SIZE - 100)
-    recorded = {"algorithm": "sha256", "digest": digest_of(content if is_sound else b"other")}
-    path = write(member("a/upper.ext4", content), member("a/manifest.json", manifest(upper={"integrity": recorded})))
-    if is_sound:
-        assert observe(path).head.integrity == IntegrityState("verified")
-    else:
-        with pytest.raises(IntegrityError, match=f"has the sha256 digest {digest_of(content)}"):
-            observe(path)
-
-
-def test_a_wrong_digest_is_refused_without_being_called_corrupt(write: Write) -> None:
-    recorded = {"algorithm": "msb-sparse-sha256-v1", "digest": "sha256:" + "0" * 64}
-    path = write(snapshot(upper={"integrity": recorded}))
-    with pytest.raises(IntegrityError, match="a/upper.ext4 has the msb-sparse-sha256-v1 digest") as caught:
-        observe(path)
-    assert "allocation-dependent" in caught.value.message
-    assert "corrupt" not in caught.value.message.lower()
-    assert caught.value.facts["actual"] == sparse_digest(bytes(SIZE))
-    assert observe(path, verify=False).head.integrity == IntegrityState("recorded")
-
-
-def test_an_unknown_algorithm_is_refused_only_where_it_is_to_be_verified(write: Write) -> None:
-    path = write(snapshot(upper={"integrity": {"algorithm": "blake3", "digest": "blake3:0"}}))
-    with pytest.raises(UnsupportedError, match="has integrity recorded as 'blake3'"):
-        observe(path)
-    assert observe(path, verify=False).head.integrity == IntegrityState("unsupported")
 
 
 def chain_of(*prefixes: str) -> tuple[Records, list[str]]:
@@ -507,144 +454,13 @@ def test_an_archive_that_is_cut_off_anywhere_is_refused(write: Write, is_compres
 def test_other_files_are_no_archives(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"#!/bin/sh\n" * 1000)
-    assert not is_archive(str(path))
     with pytest.raises(FormatError, match="it is damaged, or no tar archive"):
         observe(path)
-
-
-def test_archives_are_told_by_their_first_bytes(write: Write) -> None:
-    assert is_archive(str(write(snapshot())))
-    assert is_archive(str(write(snapshot(), is_compressed=True)))
-    path = write(snapshot())
-    os.truncate(path, 511)
-    assert not is_archive(str(path))
-    os.truncate(path, 0)
-    assert not is_archive(str(path))
 
 
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="there is no archive at .*/missing"):
         observe(tmp_path / "missing")
-
-
-@pytest.mark.parametrize("kind", ["directory", "fifo"])
-def test_what_is_no_file_is_no_archive_and_keeps_nobody_waiting(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "it"
-    path.mkdir() if kind == "directory" else os.mkfifo(path)
-    with pytest.raises(StateError, match="it is no regular file, an archive is one"), open_archive(str(path)):
-        pytest.fail("it was opened")
-
-
-def test_an_archive_is_hashed_whole(write: Write) -> None:
-    path = write(snapshot())
-    assert hash_archive(str(path), Traffic()) == digest_of(path.read_bytes())
-
-
-def contents_of(path: Path, **changes: Any) -> bytes:
-    values: dict[str, Any] = {
-        "head": "sha256:a",
-        "digests": ("sha256:a",),
-        "suggested_name": "nightly",
-        "compression": "none",
-        "level": 0,
-        "layout": "dense",
-        "archive_bytes": path.stat().st_size,
-        **changes,
-    }
-    return contents_to_bytes(ArchiveContents(**values))
-
-
-def test_a_table_of_contents_is_found_without_reading_the_archive(write: Write) -> None:
-    path = write(snapshot())
-    with path.open("ab") as file:
-        file.write(skippable_frame(contents_of(path)))
-    contents = read_contents(str(path))
-    assert contents is not None
-    assert (contents.head, contents.suggested_name) == ("sha256:a", "nightly")
-    assert observe(path).head.prefix == "a"
-
-
-@pytest.mark.parametrize("kind", ["none", "moved", "another frame", "damaged", "a bare footer", "empty file"])
-def test_a_table_that_does_not_fit_is_none(write: Write, kind: str) -> None:
-    path = write(snapshot())
-    table = skippable_frame(contents_of(path))
-    tails = {
-        "none": b"",
-        "moved": skippable_frame(contents_of(path, archive_bytes=1)),
-        "another frame": b"\x28\xb5\x2f\xfd" + table[4:],
-        "damaged": table[:20] + b"\xff" + table[21:],
-        "a bare footer": table[-12:],
-        "empty file": b"",
-    }
-    with path.open("ab") as file:
-        file.write(tails[kind])
-    if kind == "empty file":
-        os.truncate(path, 0)
-    assert read_contents(str(path)) is None
-
-
-class Spool:
-    """Keeps uppers in files of a directory."""
-
-    def __init__(self, directory: Path, unwanted: str | None = None) -> None:
-        self.directory = directory
-        self.unwanted = unwanted
-        self.digests: list[str | None] = []
-        self.least_bytes: list[int] = []
-
-    @contextlib.contextmanager
-    def take_upper(
-        self, name: SnapshotFile, digest: str | None, least_bytes: int
-    ) -> Iterator[Callable[[Segment], None] | None]:
-        self.digests.append(digest)
-        self.least_bytes.append(least_bytes)
-        if digest is not None and digest == self.unwanted:
-            yield None
-            return
-        with self.directory.joinpath(name.prefix).open("wb") as file:
-            writer = SparseWriter(file.fileno(), Traffic())
-            yield writer.put
-            writer.finish()
-
-    @contextlib.contextmanager
-    def open_upper(self, name: SnapshotFile) -> Iterator[int]:
-        with self.directory.joinpath(name.prefix).open("rb") as file:
-            yield file.fileno()
-
-
-@pytest.mark.parametrize("name", [name for name in REAL if name != SWEPT])
-def test_a_sink_gets_every_upper_whole_and_sparse(tmp_path: Path, name: str) -> None:
-    sink = Spool(tmp_path)
-    path = DATA / "g1-archives" / name
-    archive = observe_archive(str(path), ArchiveLimits(), True, Traffic(), sink)
-    assert sink.digests == [found.descriptor.digest for found in archive.snapshots]
-    plain = tmp_path / "plain.tar"
-    with plain.open("wb") as file:
-        subprocess.run(["zstd", "-dqc", path] if name.endswith(".zst") else ["cat", path], stdout=file, check=True)
-    with tarfile.open(plain) as opened:
-        for found in archive.snapshots:
-            reference = opened.extractfile(f"{found.prefix}/upper.ext4")
-            assert reference is not None
-            content = reference.read()
-            assert tmp_path.joinpath(found.prefix).read_bytes() == content
-            blocks = sum(any(content[start : start + 4096]) for start in range(0, len(content), 4096))
-            assert tmp_path.joinpath(found.prefix).stat().st_blocks * 512 == blocks * 4096
-
-
-def test_a_sink_is_told_how_much_is_known_to_be_data(write: Write, tmp_path: Path) -> None:
-    # Any part of a dense upper may be zeros.
-    for upper, least_bytes in ((UPPER, 0), (sparse_member((0, b"x" * 4096), (40960, b"y" * 4096)), 8192)):
-        sink = Spool(tmp_path)
-        observe_archive(str(write(MANIFEST, upper)), ArchiveLimits(), True, Traffic(), sink)
-        assert sink.least_bytes == [least_bytes]
-
-
-def test_an_upper_that_the_sink_does_not_want_is_judged_all_the_same(tmp_path: Path) -> None:
-    name = "extentframed-0.4.4-zst.tar.zst"
-    sink = Spool(tmp_path, unwanted=REAL[name]["head"])
-    archive = observe_archive(str(DATA / "g1-archives" / name), ArchiveLimits(), True, Traffic(), sink)
-    assert archive.head.integrity == IntegrityState("verified", "extent-framed")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_judging_an_archive_touches_nothing(tmp_path: Path, list_tree: Callable[[Path], object]) -> None:
