@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from .._core.errors import FormatError, UnsupportedError
 from .byte_source import ByteSource
+from .sparse_file import ZEROS
+from .zstd_blocks import BlockSource, has_droppable_zeros
 from .zstd_frames import (
     BLOCK_HEADER_BYTES,
     CHECKSUM_BYTES,
@@ -37,6 +39,7 @@ except ImportError:
 MAX_WINDOW_BYTES = 1 << 27  # what every microsandbox decodes; the next power is refused by all of them
 LEVELS = range(1, 20)
 
+_ERRORS = tuple(library.ZstdError for library in (_package, _std) if library is not None)
 _INPUT_BYTES = 1 << 18
 _OUTPUT_BYTES = 1 << 20
 _NO_LIBRARY = (
@@ -120,8 +123,11 @@ class FrameReader:
                 window_bytes=header.window_bytes,
                 limit_bytes=max_window_bytes,
             )
-        self._frame = _FrameSource(source, header)
-        self._stream = _new_stream(self._frame)
+        self._stream: _PackageStream | _StdStream | _BlockStream
+        if has_droppable_zeros(header):
+            self._stream = _BlockStream(BlockSource(source, header))
+        else:
+            self._stream = _new_stream(_FrameSource(source, header))
 
     def read_into(self, view: memoryview) -> int:
         """Fill the view with content as far as there is any, and return how many bytes that were.
@@ -133,10 +139,14 @@ class FrameReader:
         while done < len(view):
             count = self._stream.read_into(view[done:])
             if count == 0:
-                self._frame.require_end()
+                self._stream.require_end()
                 break
             done += count
         return done
+
+    def skip_zeros(self, limit: int) -> int:
+        """Consume zeros that come next and were not decoded, and return how many that were, at most ``limit``."""
+        return self._stream.skip_zeros(limit)
 
 
 class _FrameSource:
@@ -172,8 +182,26 @@ class _FrameSource:
                 self._left += self._trailer
 
 
-class _PackageStream:
+class _WholeStream:
+    """Decodes a frame whole.
+
+    Args:
+        frame: The frame.
+    """
+
     def __init__(self, frame: _FrameSource) -> None:
+        self._frame = frame
+
+    def require_end(self) -> None:
+        self._frame.require_end()
+
+    def skip_zeros(self, limit: int) -> int:
+        return 0
+
+
+class _PackageStream(_WholeStream):
+    def __init__(self, frame: _FrameSource) -> None:
+        super().__init__(frame)
         decompressor = _package.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
         source: Any = frame  # only its read() is used
         self._reader = decompressor.stream_reader(source, read_size=_INPUT_BYTES, read_across_frames=False)
@@ -185,9 +213,9 @@ class _PackageStream:
             raise FormatError(f"zstd frame is damaged: {exc}") from exc
 
 
-class _StdStream:
+class _StdStream(_WholeStream):
     def __init__(self, frame: _FrameSource) -> None:
-        self._frame = frame
+        super().__init__(frame)
         self._decompressor = _std.ZstdDecompressor()
 
     def read_into(self, view: memoryview) -> int:
@@ -200,6 +228,52 @@ class _StdStream:
             raise FormatError(f"zstd frame is damaged: {exc}") from exc
         view[: len(content)] = content
         return len(content)
+
+
+class _BlockStream:
+    """Decodes a frame block by block, but for the zeros that its source leaves out."""
+
+    def __init__(self, blocks: BlockSource) -> None:
+        self._blocks = blocks
+        self._decoder = _new_decoder()
+        self._content = memoryview(b"")
+        self._zeros = 0  # behind the content
+
+    def read_into(self, view: memoryview) -> int:
+        while not self._content and not self._zeros and not self._blocks.is_complete:
+            piece, self._zeros = self._blocks.read()
+            self._content = memoryview(self._decode(piece) if piece else b"")
+        if self._content:
+            count = min(len(view), len(self._content))
+            view[:count] = self._content[:count]
+            self._content = self._content[count:]
+            return count
+        count = self.skip_zeros(min(len(view), len(ZEROS)))
+        view[:count] = ZEROS[:count]
+        return count
+
+    def skip_zeros(self, limit: int) -> int:
+        count = 0 if self._content else min(limit, self._zeros)
+        self._zeros -= count
+        return count
+
+    def require_end(self) -> None:
+        if not self._blocks.is_complete:
+            raise FormatError("archive ends inside its zstd frame")
+
+    def _decode(self, piece: bytes) -> bytes:
+        try:
+            return bytes(self._decoder.decompress(piece))
+        except _ERRORS as exc:
+            raise FormatError(f"zstd frame is damaged: {exc}") from exc
+
+
+def _new_decoder() -> Any:
+    if _package is not None:
+        return _package.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
+    if _std is not None:
+        return _std.ZstdDecompressor()
+    raise UnsupportedError(_NO_LIBRARY, library="zstandard")
 
 
 def _new_stream(frame: _FrameSource) -> _PackageStream | _StdStream:

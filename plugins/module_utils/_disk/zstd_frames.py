@@ -22,7 +22,8 @@ CHECKSUM_BYTES = 4
 
 _DICTIONARY_BYTES = (0, 1, 2, 4)
 _CONTENT_BYTES = (0, 2, 4, 8)
-_RAW, _RLE, _RESERVED = 0, 1, 3
+RLE, COMPRESSED = 1, 2
+_RESERVED = 3
 
 
 class FrameHeader(NamedTuple):
@@ -39,6 +40,22 @@ class FrameHeader(NamedTuple):
     window_bytes: int
     content_bytes: int | None
     has_checksum: bool
+
+
+class BlockHeader(NamedTuple):
+    """The header of a block.
+
+    Attributes:
+        kind: What the block holds: raw bytes, one byte that is repeated, or something compressed.
+        size_bytes: Length of its content; of a compressed block, of what is stored.
+        stored_bytes: Length of the block, its header included.
+        is_last: Whether it ends the frame.
+    """
+
+    kind: int
+    size_bytes: int
+    stored_bytes: int
+    is_last: bool
 
 
 def parse_frame_header(content: bytes) -> FrameHeader:
@@ -93,16 +110,28 @@ def skip_blocks(content: bytes, at: int) -> tuple[int, bool]:
         FormatError: A block is too large or of no known kind.
     """
     while at + BLOCK_HEADER_BYTES <= len(content):
-        header = int.from_bytes(content[at : at + BLOCK_HEADER_BYTES], "little")
-        kind, size = header >> 1 & 0x03, header >> 3
-        if kind == _RESERVED:
-            raise FormatError("zstd frame has a block of the reserved kind")
-        if size > MAX_BLOCK_BYTES:
-            raise FormatError(f"zstd block has {size} bytes, at most {MAX_BLOCK_BYTES} are allowed")
-        at += BLOCK_HEADER_BYTES + (1 if kind == _RLE else size)
-        if header & 1:
+        block = parse_block_header(content[at : at + BLOCK_HEADER_BYTES])
+        at += block.stored_bytes
+        if block.is_last:
             return at, True
     return at, False
+
+
+def parse_block_header(content: bytes) -> BlockHeader:
+    """Parse the header of a block, which is at the start of the content.
+
+    Raises:
+        FormatError: The block is cut off, too large, or of no known kind.
+    """
+    if len(content) < BLOCK_HEADER_BYTES:
+        raise FormatError("archive ends inside its zstd frame")
+    header = int.from_bytes(content[:BLOCK_HEADER_BYTES], "little")
+    kind, size = header >> 1 & 0x03, header >> 3
+    if kind == _RESERVED:
+        raise FormatError("zstd frame has a block of the reserved kind")
+    if size > MAX_BLOCK_BYTES:
+        raise FormatError(f"zstd block has {size} bytes, at most {MAX_BLOCK_BYTES} are allowed")
+    return BlockHeader(kind, size, BLOCK_HEADER_BYTES + (1 if kind == RLE else size), bool(header & 1))
 
 
 def skippable_frame(content: bytes, variant: int = 0) -> bytes:

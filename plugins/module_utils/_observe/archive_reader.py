@@ -184,6 +184,11 @@ class ArchiveReader:
                 yield Segment(position, offset - position, None)
             position, end = offset, offset + length
             while position < end:
+                zeros = self._skip_zeros(end - position)
+                if zeros:
+                    yield Segment(position, zeros, None)
+                    position += zeros
+                    continue
                 buffer = pool.take()
                 step = min(end - position, BUFFER_BYTES - position % BLOCK_BYTES)
                 self._fill(memoryview(buffer)[:step])
@@ -297,6 +302,14 @@ class ArchiveReader:
             raise FormatError(
                 f"archive ends {len(view) - count} bytes before what it announces, or without its end marker"
             )
+
+    def _skip_zeros(self, limit: int) -> int:
+        """Consume zeros of the body that the archive did not have to be decoded for, and return how many."""
+        if not isinstance(self._stream, FrameReader):
+            return 0
+        count = self._stream.skip_zeros(limit)
+        self._body_left -= count
+        return count
 
     def _skip(self, count: int) -> None:
         while count:

@@ -226,3 +226,50 @@ def test_a_host_without_a_library_is_told_what_to_install(monkeypatch: pytest.Mo
     assert caught.value.facts == {"library": "zstandard"}
     with pytest.raises(UnsupportedError, match=message):
         module.FrameReader(source_of(frame))
+
+
+STREAMED = ("--no-check", "--no-content-size")  # as microsandbox 0.5.8 to 0.6.6 writes
+
+
+def with_long_runs_of_zeros() -> bytes:
+    noise = hashlib.shake_256(b"noise").digest(100_000)
+    # What follows a run refers to what stands in front of it, as far as the window reaches.
+    return noise + bytes(5 * MIB + 3) + noise[:5000] + bytes(300_000) + noise + bytes(40 * MIB) + b"end"
+
+
+@pytest.mark.parametrize("window", ["--zstd=wlog=10", "--zstd=wlog=17", "--zstd=wlog=21", "--zstd=wlog=23"])
+@pytest.mark.parametrize("chunk", [MIB, 4096, 1_000_003])
+def test_zeros_that_are_not_decoded_are_read_all_the_same(zstd: Any, window: str, chunk: int) -> None:
+    content = with_long_runs_of_zeros()
+    assert decompress(zstd, source_of(by_program(content, *STREAMED, window)), chunk) == content
+
+
+@pytest.mark.parametrize("step", [512, MIB, 100 * MIB])
+def test_zeros_can_be_skipped_where_they_come(zstd: Any, step: int) -> None:
+    content = with_long_runs_of_zeros()
+    reader = zstd.FrameReader(source_of(by_program(content, *STREAMED, "--zstd=wlog=17")))
+    piece, found, skipped, reads = bytearray(4096), 0, 0, 0
+    while True:
+        zeros = reader.skip_zeros(step)
+        assert not any(content[found : found + zeros])
+        found, skipped = found + zeros, skipped + zeros
+        count = reader.read_into(memoryview(piece))
+        assert piece[:count] == content[found : found + count]
+        found, reads = found + count, reads + 1
+        if not count:
+            break
+    assert found == len(content)
+    assert skipped > (30 * MIB if step > 512 else 3 * MIB)
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 100])
+def test_a_streamed_frame_that_is_cut_off_is_refused(zstd: Any, cut: int) -> None:
+    frame = by_program(with_long_runs_of_zeros(), *STREAMED)
+    with pytest.raises(FormatError, match="zstd frame"):
+        decompress(zstd, source_of(frame[:-cut]))
+
+
+def test_the_end_of_a_streamed_frame_is_found_exactly(zstd: Any) -> None:
+    source = source_of(by_program(with_long_runs_of_zeros(), *STREAMED) + b"behind")
+    decompress(zstd, source)
+    assert source.read(100) == b"behind"

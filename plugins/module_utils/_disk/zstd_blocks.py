@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The blocks of a zstd frame, without the zeros that nobody has to decode.
+
+An archive that spells holes out as zeros has them as block after block of one repeated byte. A decoder needs no more of
+them than its window reaches back: once it has seen that many, further ones change nothing for what follows. That holds
+only where the frame announces neither the size of its content nor a checksum, as microsandbox 0.5.8 to 0.6.6 writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._core.errors import FormatError
+from .byte_source import ByteSource
+from .zstd_frames import BLOCK_HEADER_BYTES, COMPRESSED, MAX_BLOCK_BYTES, RLE, FrameHeader, parse_block_header
+
+_GROUP_BYTES = 1 << 17  # content to decode at a time
+_RLE_BLOCK_BYTES = BLOCK_HEADER_BYTES + 1
+_LOOK_BYTES = 1024 * _RLE_BLOCK_BYTES
+# What the bytes of a block of zeros can be that is not the last: of one with less than 128 KiB, and of a full one.
+_SMALL = (bytes(range(RLE << 1, 256, 8)), bytes(range(256)), bytes(range(MAX_BLOCK_BYTES >> 13)), b"\0")
+_FULL = (bytes([RLE << 1]), b"\0", bytes([MAX_BLOCK_BYTES >> 13]), b"\0")
+
+
+def has_droppable_zeros(header: FrameHeader) -> bool:
+    """Return whether a frame decodes to the same without some of its zeros."""
+    return header.content_bytes is None and not header.has_checksum
+
+
+class BlockSource:
+    """The frame at the start of a source, a few blocks at a time.
+
+    Args:
+        source: Where the frame comes from; left right behind it once ``is_complete``.
+        header: The frame's header.
+
+    Attributes:
+        is_complete: Whether the last block was returned.
+    """
+
+    def __init__(self, source: ByteSource, header: FrameHeader) -> None:
+        self._source = source
+        self._window_bytes = header.window_bytes
+        self._start = source.read(header.header_bytes)
+        self._zeros_in_window = 0
+        self.is_complete = False
+
+    def read(self) -> tuple[bytes, int]:
+        """Return what to decode next, and how many zeros follow that were left out.
+
+        Raises:
+            FormatError: A block is cut off, too large, or of no known kind.
+        """
+        pieces, self._start = [self._start], b""
+        made = 0
+        while made < _GROUP_BYTES and not self.is_complete:
+            start = self._source.peek(_RLE_BLOCK_BYTES)
+            block = parse_block_header(start)
+            is_zeros = block.kind == RLE and not block.is_last and start[BLOCK_HEADER_BYTES:] == b"\0"
+            if is_zeros and self._zeros_in_window >= self._window_bytes:
+                return b"".join(pieces), self._drop_zeros()
+            stored = self._source.read(block.stored_bytes)
+            if len(stored) < block.stored_bytes:
+                raise FormatError("archive ends inside its zstd frame")
+            pieces.append(stored)
+            made += MAX_BLOCK_BYTES if block.kind == COMPRESSED else block.size_bytes
+            self._zeros_in_window = self._zeros_in_window + block.size_bytes if is_zeros else 0
+            self.is_complete = block.is_last
+        return b"".join(pieces), 0
+
+    def _drop_zeros(self) -> int:
+        """Consume the blocks of zeros that follow, and return how many zeros they stand for."""
+        zeros = 0
+        while True:
+            content = self._source.peek(_LOOK_BYTES)
+            columns = [content[column::_RLE_BLOCK_BYTES] for column in range(_RLE_BLOCK_BYTES)]
+            count = max(_count_rows(columns, _SMALL), _count_rows(columns, _FULL))
+            if not count:
+                return zeros
+            low, middle, high = (sum(column[:count]) for column in columns[:BLOCK_HEADER_BYTES])
+            # A header is the size in 21 bits, and below them the kind, which is the same in all of these.
+            zeros += (low + (middle << 8) + (high << 16) - count * (RLE << 1)) >> 3
+            self._source.read(count * _RLE_BLOCK_BYTES)
+
+
+def _count_rows(columns: Sequence[bytes], allowed: Sequence[bytes]) -> int:
+    """Return how many rows there are before the first in which a column has a byte that is not allowed in it."""
+    return min(len(column) - len(column.lstrip(members)) for column, members in zip(columns, allowed))
