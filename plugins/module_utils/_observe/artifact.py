@@ -56,9 +56,10 @@ def observe_artifact(path: str) -> Artifact:
         IntegrityError: The upper is missing, no regular file, or of another size than described.
         UnsupportedError: The artifact is of a later generation.
     """
-    with open_artifact_directory(path) as fd:
+    fd = _open_directory(path)
+    try:
         descriptor = parse_manifest(_read_descriptor(fd, path))
-        upper = os.path.join(path, descriptor.upper_file)
+        upper = f"{path}/{descriptor.upper_file}"
         try:
             found = os.lstat(descriptor.upper_file, dir_fd=fd)
         except OSError as exc:
@@ -66,6 +67,8 @@ def observe_artifact(path: str) -> Artifact:
                 raise IntegrityError(f"{upper} is missing, {MANIFEST_FILE} describes it", path=upper) from exc
             raise
         require_upper(found, upper, descriptor.upper_bytes)
+    finally:
+        os.close(fd)
     return Artifact(path, descriptor, found.st_blocks * 512)
 
 
@@ -105,14 +108,7 @@ def open_artifact_directory(path: str) -> Iterator[int]:
     Raises:
         StateError: There is no such directory.
     """
-    try:
-        fd = os.open(path, _DIRECTORY_FLAGS)
-    except OSError as exc:
-        if exc.errno == errno.ENOENT:
-            raise StateError(f"there is no snapshot at {path}", path=path) from exc
-        if exc.errno in (errno.ENOTDIR, errno.ELOOP):
-            raise StateError(f"{path} is no directory, a snapshot is one", path=path) from exc
-        raise
+    fd = _open_directory(path)
     try:
         yield fd
     finally:
@@ -165,6 +161,17 @@ def is_capture_leftover(path: str) -> bool:
         return False
 
 
+def _open_directory(path: str) -> int:
+    try:
+        return os.open(path, _DIRECTORY_FLAGS)
+    except OSError as exc:
+        if exc.errno == errno.ENOENT:
+            raise StateError(f"there is no snapshot at {path}", path=path) from exc
+        if exc.errno in (errno.ENOTDIR, errno.ELOOP):
+            raise StateError(f"{path} is no directory, a snapshot is one", path=path) from exc
+        raise
+
+
 def _read_descriptor(directory_fd: int, path: str) -> bytes:
     content = _read_file(directory_fd, MANIFEST_FILE, path, MAX_MANIFEST_BYTES)
     if content is not None:
@@ -197,6 +204,6 @@ def _exists(directory_fd: int, name: str) -> bool:
 def _read_file(directory_fd: int, name: str, path: str, limit: int) -> bytes | None:
     """Return a file's content, or None when there is no such file."""
     try:
-        return read_regular_file(os.path.join(path, name), limit, dir_fd=directory_fd)
+        return read_regular_file(f"{path}/{name}", limit, dir_fd=directory_fd)
     except FileNotFoundError:
         return None

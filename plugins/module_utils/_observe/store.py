@@ -64,12 +64,11 @@ def observe_store(directory: str, only: str | None = None) -> Store:
     """
     try:
         with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_symlink() or entry.is_dir())
+            found = sorted((entry.name, entry.path) for entry in entries if entry.is_symlink() or entry.is_dir())
     except FileNotFoundError:
         return Store(directory, (), (), ())
     artifacts, invalid, orphans = [], [], []
-    for name in names:
-        path = os.path.join(directory, name)
+    for name, path in found:
         if name.startswith(_UPSTREAM_STAGING_PREFIX):
             orphans.append(path)
         if name.startswith(".") or only not in (None, name):
@@ -80,7 +79,7 @@ def observe_store(directory: str, only: str | None = None) -> Store:
             invalid.append(InvalidArtifact(path, exc.code, exc.message))
         except PermissionError as exc:
             invalid.append(InvalidArtifact(path, "os", f"{path} cannot be read: {exc.strerror}"))
-    if any(name.startswith(STAGING_PREFIX) for name in names):
+    if any(name.startswith(STAGING_PREFIX) for name, dummy in found):
         orphans += [os.path.join(directory, name) for name in dead_staging_areas(directory)]
     return Store(directory, tuple(artifacts), tuple(invalid), tuple(orphans))
 
