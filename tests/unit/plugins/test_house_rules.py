@@ -14,7 +14,8 @@ from typing import NamedTuple
 import pytest
 
 _PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
-_LIBRARY = "ansible_collections.sandboxops.microsandbox.plugins.module_utils"
+_PLUGINS_PACKAGE = "ansible_collections.sandboxops.microsandbox.plugins"
+_LIBRARY = f"{_PLUGINS_PACKAGE}.module_utils"
 
 
 class Layer(NamedTuple):
@@ -44,13 +45,16 @@ _LAYERS = {
     "_apply": Layer(frozenset({"_core", "_disk", "_formats", "_observe", "_plan"})),
     "_ansible": Layer(frozenset({"_core", "_disk", "_formats", "_observe", "_plan", "_apply"}), ansible=True),
     "modules": Layer(frozenset({"_core", "_disk", "_formats", "_observe", "_plan", "_apply", "_ansible"})),
+    # Filters run on the controller and only decide: what the library knows without a host.
+    "filter": Layer(frozenset({"_core", "_formats", "_plan"}), pure=True, ansible=True),
 }
 
 # All that a pure layer needs of the standard library. What is missing here may touch the world: look before adding it.
 # fmt: off
 _PURE_MODULES = frozenset({
-    "__future__", "base64", "binascii", "bisect", "collections", "dataclasses", "datetime", "enum", "functools",
-    "hashlib", "itertools", "json", "math", "operator", "re", "string", "struct", "types", "typing", "unicodedata",
+    "__future__", "base64", "binascii", "bisect", "collections", "dataclasses", "datetime", "enum", "fnmatch",
+    "functools", "hashlib", "itertools", "json", "math", "operator", "re", "string", "struct", "types", "typing",
+    "unicodedata",
 })
 # fmt: on
 _WORLD_CALLS = frozenset({"__import__", "compile", "eval", "exec", "input", "open", "print"})
@@ -90,7 +94,7 @@ def _layer_of(path: PurePosixPath) -> str:
 
 def _imports(path: PurePosixPath, tree: ast.Module) -> Iterator[Import]:
     """Yield what a file imports, relative modules under their absolute names."""
-    package = [_LIBRARY, *path.parent.parts[1:]]
+    package = [_PLUGINS_PACKAGE, *path.parent.parts]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -135,7 +139,7 @@ def _broken_by_foreign(path: PurePosixPath, module: str) -> str | None:
         return f"{here} imports {module}, only _ansible may"
     if top in _THIRD_PARTY and path != _THIRD_PARTY_FILE:
         return f"{module} is imported, only {_THIRD_PARTY_FILE} may"
-    if layer.pure and top not in _PURE_MODULES:
+    if layer.pure and top not in _PURE_MODULES and top != "ansible":
         return f"{here} is pure and imports {module}"
     return None
 
@@ -170,7 +174,7 @@ def _catches_everything(handler: ast.ExceptHandler) -> bool:
 
 
 def _files() -> list[PurePosixPath]:
-    places = [_PLUGINS / "modules", *(_PLUGINS / "module_utils").iterdir()]
+    places = [_PLUGINS / "modules", _PLUGINS / "filter", *(_PLUGINS / "module_utils").iterdir()]
     files = [path for place in places if place.is_dir() for path in place.rglob("*.py")]
     return sorted(PurePosixPath(path.relative_to(_PLUGINS)) for path in files)
 
@@ -182,7 +186,7 @@ def test_a_file_does_what_its_layer_may_do(path: PurePosixPath) -> None:
 
 def test_every_directory_of_the_library_is_a_layer() -> None:
     found = {path.parts[1] for path in _files() if path.parts[0] == "module_utils"}
-    assert found == set(_LAYERS) - {"modules"}
+    assert found == set(_LAYERS) - {"modules", "filter"}
 
 
 def test_no_file_of_the_library_lies_outside_of_a_layer() -> None:
@@ -216,6 +220,7 @@ def test_the_action_group_lists_every_module() -> None:
         ("module_utils/_apply/x.py", "from .._plan.snapshot import plan_snapshot"),
         ("module_utils/_ansible/entry.py", "from ansible.module_utils.basic import AnsibleModule\nm.fail_json(msg='')"),
         ("modules/x.py", f"from {_LIBRARY}._ansible.entry import run_module"),
+        ("filter/x.py", "from ansible.errors import AnsibleFilterError\nfrom ..module_utils._plan.plan import Plan"),
     ],
 )
 def test_what_a_layer_may_do_is_accepted(path: str, source: str) -> None:
@@ -243,6 +248,8 @@ def test_what_a_layer_may_do_is_accepted(path: str, source: str) -> None:
         ("module_utils/_apply/x.py", "from ansible.module_utils.basic import AnsibleModule", "only _ansible may"),
         ("modules/x.py", "from ansible.module_utils.basic import AnsibleModule", "only _ansible may"),
         ("modules/x.py", "import ansible_collections.community.general.plugins.x", "not a file of a layer"),
+        ("filter/x.py", "from ..module_utils._observe.store import Store", "filter imports from _observe"),
+        ("filter/x.py", "import os", "filter is pure and imports os"),
         ("module_utils/_core/x.py", "import os.path", "_core is pure and imports os.path"),
         ("module_utils/_formats/x.py", "from time import time", "_formats is pure and imports time"),
         ("module_utils/_plan/x.py", "import random", "_plan is pure and imports random"),
