@@ -167,6 +167,7 @@ EXAMPLES = r"""
     src: bundles/{{ inventory_hostname }}.tar.zst
     dest: /srv/image.tar.zst
     mode: "0644"
+  ignore_errors: "{{ ansible_check_mode }}"  # which fetches nothing
 
 - name: Install it, and make sure that every image boots offline
   sandboxops.microsandbox.image_cache_bundle:
@@ -195,7 +196,10 @@ bundle:
       returned: when the file was read or written
       sample: 41287680
     sha256:
-      description: Its digest, fit for O(checksum).
+      description:
+        - Its digest, fit for O(checksum).
+        - An export that has nothing to do reads it from the extended attribute C(user.sandboxops.sha256) where that
+          still fits the file, as RV(sandboxops.microsandbox.snapshot_archive#module:archive.sha256) says.
       type: str
       returned: when the file was read or written; for an import without O(checksum) that has nothing to do, never
       sample: sha256:1f88a83e2c24afc1b58ad1a5f0f92592ab51369d4fcd9e955e1723025e872e66
