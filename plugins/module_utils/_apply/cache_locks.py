@@ -12,6 +12,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 
+from .._core.errors import StateError
 from .._disk.locking import open_lock_file, wait_for_lock
 from .._formats.image_files import LEASES, MANIFESTS, lease_name, lock_file, publication_lease
 from .._formats.member_names import CacheFile
@@ -46,6 +47,8 @@ def _lock_files(cache_dir: str, names: Iterable[CacheFile]) -> set[tuple[str, in
     found = set()
     for name in names:
         directory = os.path.join(cache_dir, name.kind)
+        if os.path.islink(directory):
+            raise StateError(f"{directory} is no directory, lock files are in one", path=directory)
         lock = lock_file(name)
         if lock is not None:
             found.add((os.path.join(directory, lock), _LOCK_MODE))
