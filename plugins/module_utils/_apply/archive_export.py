@@ -12,16 +12,17 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Callable
 
+from .._disk.byte_sink import ByteSink, feed_zeros
 from .._disk.content_hash import ALGORITHMS, ContentHash, HashThread
+from .._disk.digest_record import record_digest
 from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
 from .._disk.place import require_space
 from .._disk.sparse_file import BLOCK_BYTES, BufferPool, Traffic, nonzero_runs, read_segments, write_at
 from .._disk.staging import staging_area
-from .._disk.zstd import Compressor, new_compressor
+from .._disk.zstd import FrameWriter
 from .._disk.zstd_frames import skippable_frame
 from .._formats.archive_contents import contents_to_bytes
 from .._formats.manifest_json import MANIFEST_FILE, manifest_to_bytes
@@ -39,7 +40,7 @@ from .._observe.artifact import Artifact, open_upper, require_unchanged
 from .._observe.integrity import judge_content, require_verified
 from .._plan.archive import ZSTD, WriteArchive, archive_contents
 from .._plan.image_cache import Shipment
-from .cache_export import cache_member_bytes, cache_member_name, put_cache_file, put_zeros
+from .cache_export import cache_member_bytes, cache_member_name, put_cache_file
 
 _STAGED = "archive"
 _PRIVATE_MODE = 0o600
@@ -68,26 +69,28 @@ def apply_export(step: WriteArchive, threads: int, traffic: Traffic, verify: boo
         fd = area.create_file(_STAGED)
         try:
             output = _Output(fd, traffic)
-            body_bytes = sum(len(member.start) + member.body_bytes for member in members) + len(END_OF_ARCHIVE)
-            body_bytes += sum(map(cache_member_bytes, step.shipment.files))
-            compressor = new_compressor(wanted.level, threads, body_bytes) if wanted.compression == ZSTD else None
-            put = output.put if compressor is None else _compressing(compressor, output)
+            frame = None
+            if wanted.compression == ZSTD:
+                frame = FrameWriter(wanted.level, threads, _content_bytes(step, members), output.put)
+            sink = frame or output
             for member in members:
-                put(memoryview(member.start))
-                _put_upper(member, put, verify, traffic)
+                sink.put(memoryview(member.start))
+                _put_upper(member, sink, verify, traffic)
             for file in step.shipment.files:
-                put_cache_file(file, step.shipment.cache_dir, put, traffic)
-            put(memoryview(END_OF_ARCHIVE))
-            if compressor is not None:
-                output.put(memoryview(compressor.flush()))
+                put_cache_file(file, step.shipment.cache_dir, sink, traffic)
+            sink.put(memoryview(END_OF_ARCHIVE))
+            if frame is not None:
+                frame.finish()
             contents = archive_contents(wanted, step.artifacts, step.shipment, output.position)
             output.put(memoryview(skippable_frame(contents_to_bytes(contents))))
+            digest = "sha256:" + output.hash.hexdigest()
+            record_digest(fd, digest)
             is_private = any(stat.S_IMODE(member.seen.st_mode) & 0o077 == 0 for member in members)
             area.seal_file(fd, _PRIVATE_MODE if is_private else _SHARED_MODE)
         finally:
             os.close(fd)
         area.replace_file(_STAGED, os.path.basename(wanted.path))
-    return "sha256:" + output.hash.hexdigest()
+    return digest
 
 
 def member_names(artifacts: Iterable[Artifact], shipment: Shipment) -> list[str]:
@@ -159,7 +162,15 @@ def _content_map(fd: int, traffic: Traffic) -> tuple[SparsePair, ...] | None:
     return tuple(pairs)
 
 
-def _put_upper(member: _Member, put: Callable[[memoryview], None], verify: bool, traffic: Traffic) -> None:
+def _content_bytes(step: WriteArchive, members: Sequence[_Member]) -> int | None:
+    """Return the length that a frame announces: none where holes are spelt out, which costs nothing without."""
+    if step.artifacts and step.wanted.layout != SPARSE:
+        return None
+    body_bytes = sum(len(member.start) + member.body_bytes for member in members) + len(END_OF_ARCHIVE)
+    return body_bytes + sum(map(cache_member_bytes, step.shipment.files))
+
+
+def _put_upper(member: _Member, sink: ByteSink, verify: bool, traffic: Traffic) -> None:
     """Feed the upper's body: data is read once, holes never, and zeros come from memory."""
     pool = BufferPool()
     artifact = member.artifact
@@ -180,17 +191,17 @@ def _put_upper(member: _Member, put: Callable[[memoryview], None], verify: bool,
             body = extent_map.data_bytes
         for segment in read_segments(fd, extent_map, pool, traffic):
             if segment.buffer is not None:
-                put(segment.view)
+                sink.put(segment.view)
             else:
                 traffic.holes_skipped += segment.length
                 if member.pairs is None:
-                    put_zeros(segment.length, put)
+                    sink.put_zeros(segment.length)
             thread.feed(segment)
     if verify:
         digest = None if content_hash is None else content_hash.digest()
         state = judge_content(artifact.descriptor, digest, lambda: open_upper(artifact), traffic)
         require_verified(artifact.descriptor, state, os.path.join(artifact.path, artifact.descriptor.upper_file))
-    put_zeros(padding_bytes(body), put)
+    sink.put_zeros(padding_bytes(body))
 
 
 class _Output:
@@ -213,9 +224,5 @@ class _Output:
         self.position += len(view)
         self._traffic.written += len(view)
 
-
-def _compressing(compressor: Compressor, output: _Output) -> Callable[[memoryview], None]:
-    def put(view: memoryview) -> None:
-        output.put(memoryview(compressor.compress(view)))
-
-    return put
+    def put_zeros(self, length: int) -> None:
+        feed_zeros(length, self.put)

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-from typing import Callable
 
 from .._core.errors import StateError
+from .._disk.byte_sink import ByteSink
 from .._disk.extents import scan_extents
-from .._disk.sparse_file import ZEROS, BufferPool, Traffic, read_segments
+from .._disk.sparse_file import BufferPool, Traffic, read_segments
 from .._formats.tar_records import file_header, padding_bytes
 from .._observe.artifact import require_unchanged
 from .._observe.image_cache import open_cache_file
@@ -28,21 +28,21 @@ def cache_member_bytes(file: ShipFile) -> int:
     return len(header) + file.size_bytes + padding_bytes(file.size_bytes)
 
 
-def put_cache_file(file: ShipFile, cache_dir: str, put: Callable[[memoryview], None], traffic: Traffic) -> None:
+def put_cache_file(file: ShipFile, cache_dir: str, sink: ByteSink, traffic: Traffic) -> None:
     """Feed a file of the image cache as a member; zeros that it has as holes come from memory.
 
     Raises:
         StateError: The file is no longer what it was when the archive was planned.
     """
-    put(memoryview(file_header(cache_member_name(file), file.size_bytes)))
+    sink.put(memoryview(file_header(cache_member_name(file), file.size_bytes)))
     if file.content is not None:
-        put(memoryview(file.content))
+        sink.put(memoryview(file.content))
     else:
-        _put_from_cache(file, cache_dir, put, traffic)
-    put(ZEROS[: padding_bytes(file.size_bytes)])
+        _put_from_cache(file, cache_dir, sink, traffic)
+    sink.put_zeros(padding_bytes(file.size_bytes))
 
 
-def _put_from_cache(file: ShipFile, cache_dir: str, put: Callable[[memoryview], None], traffic: Traffic) -> None:
+def _put_from_cache(file: ShipFile, cache_dir: str, sink: ByteSink, traffic: Traffic) -> None:
     pool = BufferPool(1)
     path = os.path.join(cache_dir, file.name.kind, file.name.file)
     with open_cache_file(cache_dir, file.name) as fd:
@@ -57,15 +57,8 @@ def _put_from_cache(file: ShipFile, cache_dir: str, put: Callable[[memoryview], 
         for segment in read_segments(fd, scan_extents(fd), pool, traffic):
             if segment.buffer is None:
                 traffic.holes_skipped += segment.length
-                put_zeros(segment.length, put)
+                sink.put_zeros(segment.length)
             else:
-                put(segment.view)
+                sink.put(segment.view)
                 pool.give(segment.buffer)
         require_unchanged(before, os.fstat(fd), path)
-
-
-def put_zeros(length: int, put: Callable[[memoryview], None]) -> None:
-    """Feed so many zeros."""
-    for dummy in range(length // len(ZEROS)):
-        put(ZEROS)
-    put(ZEROS[: length % len(ZEROS)])

@@ -9,12 +9,13 @@ former for older Pythons, serves as well). Plain archives need none of them.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Callable
 
 from .._core.errors import FormatError, UnsupportedError
+from .byte_sink import feed_zeros
 from .byte_source import ByteSource
 from .sparse_file import ZEROS
-from .zstd_blocks import BlockSource, has_droppable_zeros
+from .zstd_blocks import BlockSource, blocks_of_zeros, has_droppable_zeros
 from .zstd_frames import (
     BLOCK_HEADER_BYTES,
     CHECKSUM_BYTES,
@@ -40,22 +41,15 @@ MAX_WINDOW_BYTES = 1 << 27  # what every microsandbox decodes; the next power is
 LEVELS = range(1, 20)
 
 _ERRORS = tuple(library.ZstdError for library in (_package, _std) if library is not None)
+# How both libraries call the end of a block in the middle of a frame; the number is the same in both.
+_END_BLOCK = 1
+_LONG_RUN_BYTES = 64 << 20  # less is compressed in the time that it takes to end a block
 _INPUT_BYTES = 1 << 18
 _OUTPUT_BYTES = 1 << 20
 _NO_LIBRARY = (
     "zstd needs Python 3.14 or the zstandard package on this host, which has neither: install python3-zstandard with"
     " the system's package manager or zstandard with pip, or use a plain .tar"
 )
-
-
-class Compressor(Protocol):
-    """Turns a stream of known length into one zstd frame."""
-
-    def compress(self, data: memoryview, /) -> bytes:
-        """Add bytes and return what is ready of the frame."""
-
-    def flush(self) -> bytes:
-        """Return the rest of the frame."""
 
 
 def backend() -> str | None:
@@ -77,28 +71,69 @@ def require_backend() -> None:
         raise UnsupportedError(_NO_LIBRARY, library="zstandard")
 
 
-def new_compressor(level: int, threads: int, content_bytes: int) -> Compressor:
-    """Return a compressor for one frame; the number of threads does not change its bytes.
+class FrameWriter:
+    """Writes one frame; the number of threads does not change its bytes.
+
+    Where the frame does not announce its length, long runs of zeros become blocks of one repeated byte without passing
+    through the compressor. It has to see no more of them than its window reaches back.
 
     Args:
         level: Compression level, 1 to 19.
         threads: Worker threads, at least 1.
-        content_bytes: Length of the whole stream, recorded in the frame.
+        content_bytes: Length of the whole stream, which the frame announces, or None for a frame that does not.
+        put: Takes the frame.
 
     Raises:
         UnsupportedError: This host has no zstd library.
     """
+
+    def __init__(self, level: int, threads: int, content_bytes: int | None, put: Callable[[memoryview], None]) -> None:
+        self._compressor = _new_compressor(level, threads, content_bytes)
+        self._is_open_ended = content_bytes is None
+        self._put = put
+        self._window_bytes: int | None = None
+
+    def put(self, view: memoryview) -> None:
+        """Add bytes."""
+        self._emit(self._compressor.compress(view))
+
+    def put_zeros(self, length: int) -> None:
+        """Add zeros."""
+        if self._is_open_ended and length >= _LONG_RUN_BYTES:
+            self._end_block()
+            seen = self._window_bytes or length
+            feed_zeros(seen, self.put)
+            self._end_block()
+            self._put(memoryview(blocks_of_zeros(length - seen)))
+        else:
+            feed_zeros(length, self.put)
+
+    def finish(self) -> None:
+        """Write the rest of the frame."""
+        self._emit(self._compressor.flush())
+
+    def _end_block(self) -> None:
+        self._emit(self._compressor.flush(_END_BLOCK))
+
+    def _emit(self, content: bytes) -> None:
+        if content and self._window_bytes is None:
+            self._window_bytes = parse_frame_header(content).window_bytes
+        self._put(memoryview(content))
+
+
+def _new_compressor(level: int, threads: int, content_bytes: int | None) -> Any:
+    has_size = content_bytes is not None
     if _package is not None:
-        parameters = _package.ZstdCompressionParameters.from_level(level, threads=threads, write_content_size=True)
-        package: Compressor = _package.ZstdCompressor(compression_params=parameters).compressobj(size=content_bytes)
-        return package
+        parameters = _package.ZstdCompressionParameters.from_level(level, threads=threads, write_content_size=has_size)
+        package = _package.ZstdCompressor(compression_params=parameters)
+        return package.compressobj() if content_bytes is None else package.compressobj(size=content_bytes)
     if _std is not None:
         names = _std.CompressionParameter
-        options = {names.compression_level: level, names.nb_workers: threads, names.content_size_flag: 1}
+        options = {names.compression_level: level, names.nb_workers: threads, names.content_size_flag: int(has_size)}
         standard = _std.ZstdCompressor(options=options)
-        standard.set_pledged_input_size(content_bytes)
-        compressor: Compressor = standard
-        return compressor
+        if has_size:
+            standard.set_pledged_input_size(content_bytes)
+        return standard
     raise UnsupportedError(_NO_LIBRARY, library="zstandard")
 
 

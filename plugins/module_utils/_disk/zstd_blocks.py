@@ -29,6 +29,16 @@ def has_droppable_zeros(header: FrameHeader) -> bool:
     return header.content_bytes is None and not header.has_checksum
 
 
+def blocks_of_zeros(length: int) -> bytes:
+    """Return blocks, none of them the last of a frame, that stand for so many zeros."""
+    full, rest = divmod(length, MAX_BLOCK_BYTES)
+    return _block_of_zeros(MAX_BLOCK_BYTES) * full + (_block_of_zeros(rest) if rest else b"")
+
+
+def _block_of_zeros(length: int) -> bytes:
+    return (length << 3 | RLE << 1).to_bytes(BLOCK_HEADER_BYTES, "little") + b"\0"
+
+
 class BlockSource:
     """The frame at the start of a source, a few blocks at a time.
 

@@ -61,11 +61,25 @@ def content() -> bytes:
 
 
 def compress(zstd: Any, content: bytes, level: int = 3, threads: int = 1, chunk: int = MIB) -> bytes:
-    compressor = zstd.new_compressor(level, threads, len(content))
-    frame = b"".join(
-        compressor.compress(memoryview(content)[start : start + chunk]) for start in range(0, len(content), chunk)
-    )
-    return frame + bytes(compressor.flush())
+    frame = bytearray()
+    writer = zstd.FrameWriter(level, threads, len(content), frame.extend)
+    for start in range(0, len(content), chunk):
+        writer.put(memoryview(content)[start : start + chunk])
+    writer.finish()
+    return bytes(frame)
+
+
+def compress_open_ended(zstd: Any, parts: list[bytes | int], level: int = 3, threads: int = 1) -> bytes:
+    """Return a frame of parts, numbers among them for so many zeros."""
+    frame = bytearray()
+    writer = zstd.FrameWriter(level, threads, None, frame.extend)
+    for part in parts:
+        if isinstance(part, int):
+            writer.put_zeros(part)
+        else:
+            writer.put(memoryview(part))
+    writer.finish()
+    return bytes(frame)
 
 
 def source_of(compressed: bytes) -> ByteSource:
@@ -222,7 +236,7 @@ def test_a_host_without_a_library_is_told_what_to_install(monkeypatch: pytest.Mo
     assert module.backend() is None
     message = "install python3-zstandard .* or zstandard with pip"
     with pytest.raises(UnsupportedError, match=message) as caught:
-        module.new_compressor(3, 1, 10)
+        module.FrameWriter(3, 1, 10, bytearray().extend)
     assert caught.value.facts == {"library": "zstandard"}
     with pytest.raises(UnsupportedError, match=message):
         module.FrameReader(source_of(frame))
@@ -273,3 +287,44 @@ def test_the_end_of_a_streamed_frame_is_found_exactly(zstd: Any) -> None:
     source = source_of(by_program(with_long_runs_of_zeros(), *STREAMED) + b"behind")
     decompress(zstd, source)
     assert source.read(100) == b"behind"
+
+
+NOISE = hashlib.shake_256(b"noise").digest(200_000)
+PARTS: list[bytes | int] = [NOISE, 64 * MIB, NOISE[:70_000], 3 * MIB, NOISE, 200 * MIB + 12345, NOISE[100:], 5, b"end"]
+
+
+def digest_of(parts: list[bytes | int]) -> str:
+    running = hashlib.sha256()
+    for part in parts:
+        running.update(bytes(part) if isinstance(part, int) else part)
+    return running.hexdigest()
+
+
+@pytest.mark.parametrize("level", [1, 3, 9, 19])
+def test_runs_of_zeros_that_no_compressor_saw_are_read_by_the_zstd_program(zstd: Any, level: int) -> None:
+    frame = compress_open_ended(zstd, PARTS, level)
+    done = subprocess.run(["zstd", "-qdc"], input=frame, stdout=subprocess.PIPE, check=True)
+    assert hashlib.sha256(done.stdout).hexdigest() == digest_of(PARTS)
+
+
+def test_runs_of_zeros_take_a_few_bytes_and_are_read_back(zstd: Any) -> None:
+    frame = compress_open_ended(zstd, PARTS)
+    assert len(frame) < 700_000
+    assert decompress(zstd, source_of(frame)) == b"".join(bytes(p) if isinstance(p, int) else p for p in PARTS)
+
+
+def test_the_number_of_threads_does_not_change_a_frame_with_runs_of_zeros(zstd: Any) -> None:
+    assert len({compress_open_ended(zstd, PARTS, threads=threads) for threads in (1, 2, 5)}) == 1
+
+
+def test_zeros_at_the_very_start_are_compressed(zstd: Any) -> None:
+    assert decompress(zstd, source_of(compress_open_ended(zstd, [70 * MIB, b"x"]))) == bytes(70 * MIB) + b"x"
+
+
+def test_a_frame_that_announces_its_length_has_all_zeros_compressed(zstd: Any) -> None:
+    frame = bytearray()
+    writer = zstd.FrameWriter(3, 1, 70 * MIB + 1, frame.extend)
+    writer.put(memoryview(b"x"))
+    writer.put_zeros(70 * MIB)
+    writer.finish()
+    assert decompress(zstd, source_of(bytes(frame))) == b"x" + bytes(70 * MIB)
