@@ -194,7 +194,12 @@ archive:
       returned: when the file was read or written
       sample: 201344
     sha256:
-      description: Its digest, fit for O(checksum).
+      description:
+        - Its digest, fit for O(checksum).
+        - An export that has nothing to do reads it from the extended attribute C(user.sandboxops.sha256), which the
+          export that wrote the file left on it. The attribute counts while the file has the inode, the size and the
+          mtime of then; otherwise, and where the file system keeps none, the whole file is read. Bits that the disk has
+          lost since are not seen that way, but by an import with this digest as O(checksum).
       type: str
       returned: when the file was read or written
       sample: sha256:1f88a83e2c24afc1b58ad1a5f0f92592ab51369d4fcd9e955e1723025e872e66

@@ -13,7 +13,7 @@ from .._core.digests import is_sha256
 from .._core.errors import RequestError, StateError, excerpt
 from .._disk.zstd import LEVELS, require_backend
 from .._formats.snapshot_names import looks_like_path, require_snapshot_name
-from .._observe.archive_file import hash_archive, is_archive, read_contents
+from .._observe.archive_file import find_sha256, is_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
 from .._observe.home import Home, require_writable
 from .._observe.image_cache import observe_image
@@ -49,7 +49,7 @@ def export_snapshot(task: Task, home: Home) -> Outcome:
                         archive["sha256"] = apply_export(step, threads(task), task.traffic, task.params["verify"])
         if not (plan.steps and task.check_mode):
             if not plan.steps:
-                archive["sha256"] = hash_archive(wanted.path, task.traffic)
+                archive["sha256"] = find_sha256(wanted.path, task.traffic)
             archive["size"] = os.path.getsize(wanted.path)
             archive["members"] = member_names(artifacts, shipment)
     return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(home, artifacts)})
@@ -68,7 +68,8 @@ def make_export_plan(wanted: WantedArchive, artifacts: tuple[Artifact, ...], shi
     """Observe what is at the archive's path, and decide."""
     exists = os.path.lexists(wanted.path)
     contents = read_contents(wanted.path) if exists else None
-    return plan_export(wanted, artifacts, contents, exists, exists and is_archive(wanted.path), shipment)
+    begins_right = exists and contents is None and is_archive(wanted.path)
+    return plan_export(wanted, artifacts, contents, exists, begins_right, shipment)
 
 
 def wanted_archive(task: Task, layout: str) -> WantedArchive:

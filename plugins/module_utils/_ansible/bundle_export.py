@@ -14,7 +14,7 @@ from .._core.digests import require_sha256
 from .._core.errors import excerpt
 from .._disk.zstd import require_backend
 from .._formats.image_files import layer_file
-from .._observe.archive_file import hash_archive, read_contents
+from .._observe.archive_file import find_sha256, read_contents
 from .._observe.cached_layers import observe_layers
 from .._observe.home import Home, require_writable
 from .._observe.image_cache import ABSENT, CachedImage, observe_image
@@ -47,7 +47,7 @@ def export_images(task: Task, home: Home) -> Outcome:
                     if isinstance(step, WriteArchive):
                         bundle["sha256"] = apply_export(step, threads(task), task.traffic)
         if not plan.steps:
-            bundle["sha256"] = hash_archive(wanted.path, task.traffic)
+            bundle["sha256"] = find_sha256(wanted.path, task.traffic)
         if "sha256" in bundle:
             bundle["size"] = os.path.getsize(wanted.path)
     shipped = {file.name for file in shipment.files}

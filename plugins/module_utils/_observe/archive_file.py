@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from .._core.errors import FormatError, IntegrityError, StateError, UnsupportedError
 from .._disk.content_hash import SHA256, hash_file
+from .._disk.digest_record import recorded_digest
 from .._disk.extents import scan_extents
 from .._disk.sparse_file import Traffic
 from .._disk.zstd_frames import SKIPPABLE_MAGICS
@@ -41,6 +42,17 @@ def read_contents(path: str) -> ArchiveContents | None:
         except FormatError:
             return None
     return contents if contents.archive_bytes == start else None
+
+
+def find_sha256(path: str, traffic: Traffic) -> str:
+    """Return the SHA-256 digest of an archive file, as an export recorded it or else by reading the file.
+
+    Raises:
+        StateError: There is no such file, or it is no regular one.
+    """
+    with open_archive(path) as fd:
+        recorded = recorded_digest(fd)
+    return hash_archive(path, traffic) if recorded is None else recorded
 
 
 def hash_archive(path: str, traffic: Traffic) -> str:

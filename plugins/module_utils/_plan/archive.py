@@ -88,7 +88,7 @@ def plan_export(
         artifacts: The head and the ancestors that go with it, oldest first.
         contents: The table of contents of the file at the path, if it has one.
         exists: Whether a file is there.
-        is_archive: Whether that file begins like an archive.
+        is_archive: Whether that file begins like an archive; that matters only when it has no table of contents.
         shipment: The images that go with them.
 
     Raises:

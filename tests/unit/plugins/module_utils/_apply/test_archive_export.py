@@ -20,6 +20,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.arc
     member_names,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError, StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import recorded_digest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.extents import scan_extents
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
@@ -122,6 +123,13 @@ def export(path: Path, *artifacts: Artifact, threads: int = 1, shape: tuple[str,
 
 def judge(path: Path) -> Archive:
     return observe_archive(str(path), ArchiveLimits(), True, Traffic())
+
+
+def test_the_archive_has_a_record_of_its_digest_that_fits_it(tmp_path: Path, artifact: Artifact) -> None:
+    path = tmp_path / "out/archive"
+    digest = "sha256:" + hashlib.sha256(export(path, artifact)).hexdigest()
+    with path.open("rb") as file:
+        assert recorded_digest(file.fileno()) == digest
 
 
 @pytest.mark.parametrize(("compression", "layout"), SHAPES)

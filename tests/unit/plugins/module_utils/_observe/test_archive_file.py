@@ -14,6 +14,10 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError, StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import (
+    record_digest,
+    recorded_digest,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd_frames import skippable_frame
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import (
@@ -22,6 +26,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.a
     contents_to_bytes,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import (
+    find_sha256,
     hash_archive,
     is_archive,
     open_archive,
@@ -81,6 +86,28 @@ def test_what_is_no_file_is_no_archive_and_keeps_nobody_waiting(tmp_path: Path, 
 def test_an_archive_is_hashed_whole(write: Write) -> None:
     path = write(snapshot())
     assert hash_archive(str(path), Traffic()) == digest_of(path.read_bytes())
+
+
+def test_an_archive_without_a_record_is_hashed(write: Write) -> None:
+    path, traffic = write(snapshot()), Traffic()
+    assert find_sha256(str(path), traffic) == digest_of(path.read_bytes())
+    assert traffic.read > 0
+
+
+def test_an_archive_is_not_read_while_the_record_of_its_digest_fits_it(write: Write) -> None:
+    path, traffic = write(snapshot()), Traffic()
+    fd = os.open(path, os.O_RDWR)
+    try:
+        record_digest(fd, digest_of(b"recorded"))
+        assert recorded_digest(fd) is not None
+    finally:
+        os.close(fd)
+    assert find_sha256(str(path), traffic) == digest_of(b"recorded")
+    assert traffic.read == 0
+    assert hash_archive(str(path), traffic) == digest_of(path.read_bytes())
+    with path.open("ab") as file:
+        file.write(bytes(512))
+    assert find_sha256(str(path), traffic) == digest_of(path.read_bytes())
 
 
 def contents_of(path: Path, **changes: Any) -> bytes:

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The SHA-256 digest of a file, remembered in an extended attribute of it by whoever wrote it.
+
+The record counts for the inode, the size and the mtime that it names. A rename keeps all three, a copy or a later write
+does not. Bits that a disk loses change none of them: who wants to know of those has to read the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from .._core.digests import is_sha256
+
+_ATTRIBUTE = "user.sandboxops.sha256"
+
+
+def record_digest(fd: int, digest: str) -> None:
+    """Remember the digest of an open file that is written to its end.
+
+    A file system without extended attributes, or without room for one, remembers nothing.
+    """
+    with contextlib.suppress(OSError):
+        os.setxattr(fd, _ATTRIBUTE, _record(fd, digest))
+
+
+def recorded_digest(fd: int) -> str | None:
+    """Return the digest that an open file was written with, or None when nothing tells it or the file is another."""
+    try:
+        record = os.getxattr(fd, _ATTRIBUTE)
+    except OSError:
+        return None
+    digest = record.decode("ascii", "replace").partition(" ")[0]
+    return digest if is_sha256(digest) and record == _record(fd, digest) else None
+
+
+def _record(fd: int, digest: str) -> bytes:
+    found = os.fstat(fd)
+    return f"{digest} {found.st_ino} {found.st_size} {found.st_mtime_ns}".encode("ascii")
