@@ -196,7 +196,7 @@ def work(task: Task) -> Outcome:
         with task.phase("observe"):
             index = observe_index(home.database)
             store = observe_store(directory)
-            gone = observe_gone(index) if task.params["prune"] else ()
+            gone = observe_gone(index, store.paths) if task.params["prune"] else ()
         artifacts = [(artifact.path, artifact.descriptor) for artifact in store.artifacts if is_unicode(artifact.path)]
         steps = plan_reindex(index, artifacts, gone, task.now_text)
         plan = make_plan(index, steps, store)
@@ -206,7 +206,8 @@ def work(task: Task) -> Outcome:
             with task.phase("apply"):
                 apply_index_steps(home.database, steps, task.patience)
             after = observe_index(home.database) if steps else index
-    return Outcome(plan, {"index": _index_result(after), "invalid": [invalid_result(each) for each in store.invalid]})
+    invalid = [invalid_result(each) for each in store.invalid]
+    return Outcome(plan, {"index": _index_result(after, store), "invalid": invalid})
 
 
 def make_plan(index: Index, steps: Sequence[IndexStep], store: Store) -> Plan:
@@ -229,12 +230,12 @@ def _shown(row: IndexRow) -> dict[str, Any]:
     return {name: value for name, value in row._asdict().items() if name != "indexed_at"}
 
 
-def _index_result(index: Index) -> dict[str, Any]:
+def _index_result(index: Index, store: Store) -> dict[str, Any]:
     return {
         "database": index.path,
         "schema": index.schema,
         "rows": len(index.rows),
-        "missing_artifacts": list(observe_gone(index)),
+        "missing_artifacts": list(observe_gone(index, store.paths)),
     }
 
 

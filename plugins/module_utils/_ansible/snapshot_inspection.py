@@ -139,7 +139,7 @@ def _compare(index: Index, store: Store) -> dict[str, Any]:
     return {
         "schema": index.schema,
         "rows": len(index.rows),
-        "missing_artifacts": sorted(observe_gone(index)),
+        "missing_artifacts": list(observe_gone(index, store.paths)),
         "missing_rows": list(missing_rows),
         "stale_rows": list(stale_rows),
     }

@@ -9,6 +9,7 @@ import itertools
 import os
 import sqlite3
 import stat
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -137,12 +138,17 @@ def observe_last_migration(database: str) -> str | None:
         return None
 
 
-def observe_gone(index: Index) -> tuple[str, ...]:
+def observe_gone(index: Index, seen: Collection[str] = ()) -> tuple[str, ...]:
     """Return the paths in an index, sorted, at which there is no directory any more.
 
     A relative path says nothing without the working directory of whoever indexed it, and is not among them.
+
+    Args:
+        index: What is in the database.
+        seen: Paths at which there is a directory; they are not looked at again.
     """
-    return tuple(sorted({row.artifact_path for row in index.rows if _is_gone(row.artifact_path)}))
+    paths = {row.artifact_path for row in index.rows}.difference(seen)
+    return tuple(sorted(filter(_is_gone, paths)))
 
 
 def index_columns(connection: sqlite3.Connection) -> tuple[str, ...]:

@@ -51,6 +51,11 @@ class Store:
     invalid: tuple[InvalidArtifact, ...]
     orphans: tuple[str, ...]
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the directories of the artifacts."""
+        return tuple(artifact.path for artifact in self.artifacts)
+
 
 def observe_store(directory: str, only: str | None = None) -> Store:
     """List the artifacts of a directory; a missing directory has none.

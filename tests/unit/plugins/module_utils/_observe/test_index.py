@@ -130,6 +130,10 @@ def test_what_is_gone_is_no_directory_and_has_an_absolute_path(tmp_path: Path) -
     rows = (*(row(f"{tmp_path}/{path}") for path in paths), row("relative"))
     index = Index("db", "G1", rows, INDEX_COLUMNS)
     assert observe_gone(index) == tuple(sorted(f"{tmp_path}/{path}" for path in paths[2:]))
+    assert observe_gone(index, [f"{tmp_path}/{path}" for path in paths[:4]]) == (
+        f"{tmp_path}/file/below",
+        f"{tmp_path}/nul\0",
+    )
 
 
 def test_a_loop_of_symlinks_may_be_there(tmp_path: Path) -> None:
