@@ -19,6 +19,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.lock
     adopt_owner,
     locked_directory,
     make_directories,
+    open_lock_file,
     remove_empty,
     try_lock,
     wait_for_lock,
@@ -176,3 +177,55 @@ def test_a_lock_is_refused_to_a_second_descriptor_of_the_same_process(tmp_path: 
     finally:
         os.close(first)
         os.close(second)
+
+
+def test_a_lock_file_is_made_and_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    for dummy in range(2):
+        fd = open_lock_file(str(path), 0o600)
+        assert try_lock(fd)
+        os.close(fd)
+        assert (path.stat().st_mode & 0o777, path.stat().st_size) == (0o600, 0)
+
+
+def test_a_lock_file_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    path.write_bytes(b"theirs")
+    before = path.stat()
+    os.close(open_lock_file(str(path)))
+    assert (path.stat().st_ino, path.stat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "symlink", "dangling symlink", "loop"])
+def test_a_lock_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.lock"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"symlink": __file__, "loop": "x.lock"}.get(kind, tmp_path / "made"))
+    with pytest.raises(StateError, match=f"{path} is no regular file, a lock file is one"):
+        open_lock_file(str(path))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.lock"]
+
+
+@pytest.mark.parametrize("kind", ["symlink", "file"])
+def test_a_lock_file_is_made_in_a_directory_alone(tmp_path: Path, kind: str) -> None:
+    directory = tmp_path / "locks"
+    directory.symlink_to(tmp_path) if kind == "symlink" else directory.touch()
+    with pytest.raises(StateError, match=f"{directory} is no directory, lock files are in one"):
+        open_lock_file(str(directory / "x.lock"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["locks"]
+
+
+def test_a_lock_file_without_a_directory_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="missing"):
+        open_lock_file(str(tmp_path / "missing/x.lock"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for another user")
+def test_a_lock_file_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 23456)
+    os.close(open_lock_file(str(tmp_path / "x.lock")))
+    assert (tmp_path.joinpath("x.lock").stat().st_uid, tmp_path.joinpath("x.lock").stat().st_gid) == (12345, 23456)

@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.staging import (
     STAGING_PREFIX,
+    StagingArea,
     dead_staging_areas,
     remove_tree,
     staging_area,
@@ -362,3 +363,98 @@ def test_removing_a_tree_follows_no_symlink(tmp_path: Path) -> None:
         os.close(fd)
     assert names(tmp_path) == ["elsewhere"]
     assert names(tmp_path / "elsewhere") == ["precious"]
+
+
+def stage(area: StagingArea, name: str, content: bytes) -> None:
+    fd = area.create_file(name)
+    os.write(fd, content)
+    area.seal_file(fd)
+    os.close(fd)
+
+
+@pytest.fixture
+def kind(tmp_path: Path) -> Iterator[int]:
+    """A directory beside the staging area, as a descriptor."""
+    tmp_path.joinpath("kind").mkdir()
+    fd = os.open(tmp_path / "kind", os.O_RDONLY | os.O_DIRECTORY)
+    yield fd
+    os.close(fd)
+
+
+def test_a_file_is_placed_in_another_directory_and_taken_back(tmp_path: Path, kind: int) -> None:
+    with staging_area(str(tmp_path)) as area:
+        stage(area, "file-0", b"new")
+        area.place_file("file-0", kind, "target", replace=False)
+        assert tmp_path.joinpath("kind/target").read_bytes() == b"new"
+        assert names(Path(area.path)) == []
+        area.take_back("file-0", kind, "target", replaced=False)
+        assert names(Path(area.path)) == ["file-0"]
+    assert names(tmp_path / "kind") == []
+
+
+@pytest.mark.parametrize("there", ["file", "directory", "dangling symlink"])
+def test_placing_replaces_nothing_unless_asked(tmp_path: Path, kind: int, there: str) -> None:
+    target = tmp_path / "kind/target"
+    {
+        "file": Path.touch,
+        "directory": Path.mkdir,
+        "dangling symlink": lambda path: path.symlink_to("/nonexistent"),
+    }[there](target)
+    before = target.lstat()
+    with staging_area(str(tmp_path)) as area:
+        stage(area, "file-0", b"new")
+        with pytest.raises(StateError, match="target exists, though it did not when this run looked"):
+            area.place_file("file-0", kind, "target", replace=False)
+        assert names(Path(area.path)) == ["file-0"]
+    assert (target.lstat().st_ino, target.lstat().st_ctime_ns) == (before.st_ino, before.st_ctime_ns)
+
+
+def test_what_is_replaced_comes_back_as_it_was(tmp_path: Path, kind: int) -> None:
+    target = tmp_path / "kind/target"
+    target.write_bytes(b"old")
+    before = target.stat()
+    with staging_area(str(tmp_path)) as area:
+        stage(area, "file-0", b"new")
+        area.place_file("file-0", kind, "target", replace=True)
+        assert (target.read_bytes(), target.stat().st_nlink) == (b"new", 1)
+        area.take_back("file-0", kind, "target", replaced=True)
+    after = target.stat()
+    assert (after.st_ino, after.st_mtime_ns, after.st_nlink) == (before.st_ino, before.st_mtime_ns, 1)
+    assert target.read_bytes() == b"old"
+
+
+def test_what_is_replaced_goes_with_the_area(tmp_path: Path, kind: int) -> None:
+    tmp_path.joinpath("kind/target").write_bytes(b"old")
+    with staging_area(str(tmp_path)) as area:
+        stage(area, "file-0", b"new")
+        area.place_file("file-0", kind, "target", replace=True)
+    assert names(tmp_path) == ["kind"]
+    assert tmp_path.joinpath("kind/target").read_bytes() == b"new"
+
+
+def test_what_is_to_be_replaced_has_to_be_there(tmp_path: Path, kind: int) -> None:
+    with staging_area(str(tmp_path)) as area:
+        stage(area, "file-0", b"new")
+        with pytest.raises(FileNotFoundError):
+            area.place_file("file-0", kind, "target", replace=True)
+        assert names(Path(area.path)) == ["file-0"]
+
+
+def test_a_directory_is_not_replaced_by_a_file(tmp_path: Path, kind: int) -> None:
+    tmp_path.joinpath("kind/target").mkdir()
+    with staging_area(str(tmp_path)) as area:
+        stage(area, "file-0", b"new")
+        with pytest.raises(OSError, match="Operation not permitted"):
+            area.place_file("file-0", kind, "target", replace=True)
+    assert tmp_path.joinpath("kind/target").is_dir()
+
+
+def test_a_link_that_is_replaced_leaves_what_it_leads_to_alone(tmp_path: Path, kind: int) -> None:
+    tmp_path.joinpath("elsewhere").write_bytes(b"mine")
+    tmp_path.joinpath("kind/target").symlink_to("../elsewhere")
+    with staging_area(str(tmp_path)) as area:
+        stage(area, "file-0", b"new")
+        area.place_file("file-0", kind, "target", replace=True)
+        area.take_back("file-0", kind, "target", replaced=True)
+    assert tmp_path.joinpath("kind/target").is_symlink()
+    assert tmp_path.joinpath("elsewhere").read_bytes() == b"mine"
