@@ -6,13 +6,20 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sqlite3
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from all_cases import CASES
+from case import Case
 from cases_containers import PLAIN_TAR, table
-from samples import PLAIN, UPPER, manifest, sparse_sha256
+from cases_disks import DISKS
+from cases_images import MANY_LAYERS
+from cases_metadata import METADATA
+from image_samples import APP, disk_text, erofs, file_members
+from samples import PLAIN, UPPER, archive, manifest, sparse_sha256
 from tar_stream import Sparse, pax_record, sparse_map
 from zstd_stream import MAGIC, frame
 
@@ -68,11 +75,50 @@ def write_seeds(directory: Path) -> None:
             pax_record("path", "a/b") + pax_record("mtime", "1.5"),
         ],
         "database": [_database(directory)],
+        "image_metadata": [
+            APP.metadata(),
+            MANY_LAYERS.metadata(),
+            APP.metadata(layers=[]),
+            *_members_of(METADATA, APP.metadata_name),
+        ],
+        "vmdk": [
+            b"# vmdk",
+            APP.disk().encode(),
+            disk_text([("/a/fsmeta/x.erofs", 4096), ("/a/layers/y.erofs", 1 << 32)]).encode(),
+            *_members_of(DISKS, APP.vmdk_name),
+        ],
+        "erofs_witness": [
+            *(bytes([piece]) + erofs(blocks=blocks) for piece in (0, 7, 255) for blocks in (1, 2)),
+            *(
+                bytes([9]) + erofs(root=root, xattr_units=units, blocks=3)
+                for root in (0, 126, 200)
+                for units in (4, 99)
+            ),
+            *(b"\x10" + content for content in _members_of(DISKS, APP.layer_names[0])),
+        ],
+        "cache_walk": [
+            archive(file_members(APP.files)),
+            archive(file_members(dict(reversed(APP.files.items())))),
+            *(archive(file_members(APP.files, {APP.vmdk_name: text})) for text in (b"", b"# vmdk")),
+            *(archive(file_members({name: content})) for name, content in APP.files.items()),
+        ],
     }
     for name, contents in seeds.items():
         directory.joinpath(name).mkdir()
         for number, content in enumerate(contents):
             directory.joinpath(name, f"seed-{number}").write_bytes(content)
+
+
+def _members_of(cases: tuple[Case, ...], name: str) -> Iterator[bytes]:
+    """Yield what small archives of some cases hold under a name."""
+    for case in cases:
+        content = case.build()
+        if len(content) <= _LARGEST_SEED * 4:
+            with tarfile.open(fileobj=io.BytesIO(content)) as opened:
+                for member in opened:
+                    file = opened.extractfile(member)
+                    if member.name == name and file is not None:
+                        yield file.read()[:_LARGEST_SEED]
 
 
 def _manifests_of(archives: list[bytes]) -> Iterator[bytes]:

@@ -15,10 +15,14 @@ import os
 from collections.abc import Iterator
 from typing import Callable
 
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import MicrosandboxError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError, MicrosandboxError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.timestamps import index_text_from_rfc3339
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.byte_source import ByteSource
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import BufferPool, Traffic
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import (
+    BufferPool,
+    Segment,
+    Traffic,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd import FrameReader
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd_frames import FRAME_MAGIC
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import (
@@ -27,11 +31,19 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.a
     parse_contents_footer,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.home_config import parse_home_config
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.image_metadata import (
+    MAX_METADATA_BYTES,
+    parse_image_metadata,
+    require_sound_metadata,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.manifest_json import (
     manifest_to_bytes,
     parse_manifest,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.member_names import parse_member_name
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.member_names import (
+    CacheFile,
+    parse_member_name,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.root_disk import parse_root_disk
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.sandbox_config import (
     parse_sandbox_config,
@@ -43,17 +55,23 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.t
     parse_sparse_extension,
     require_sparse_map,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.vmdk import parse_vmdk, vmdk_to_bytes
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import read_contents
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import (
     ArchiveLimits,
     ArchiveReader,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.cache_walk import CacheWalk, PinnedImage
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.erofs_witness import ErofsWitness
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.image_cache import require_valid_erofs
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.index import observe_index
 
 # Small, so that a bomb ends before the fuzzer takes it for a hang.
 _LIMITS = ArchiveLimits(members=64, apparent_bytes=1 << 24, extents=1 << 10)
 _MOST_CONTENT = 1 << 22
+# Of the image that the seeds are about.
+_REFERENCE = "localhost/app:1"
 
 
 @contextlib.contextmanager
@@ -183,6 +201,71 @@ def database(content: bytes) -> None:
         assert isinstance(row.digest, str)
 
 
+def image_metadata(content: bytes) -> None:
+    """Metadata of an image, and what follows from its digests."""
+    found = parse_image_metadata(content, "m")
+    assert len(set(found.diff_ids)) == len(found.diff_ids) <= len(found.layers) <= len(content) <= MAX_METADATA_BYTES
+    require_sound_metadata(found, "m")
+    theirs = json.loads(content)
+    assert found.raw_manifest == theirs["raw_manifest_json"]
+    assert [layer.diff_id for layer in found.layers] == [layer["diff_id"] for layer in theirs["layers"]]
+
+
+def vmdk(content: bytes) -> None:
+    """A VMDK descriptor: what is accepted is what would be written, to the byte."""
+    extents = parse_vmdk(content, "v")
+    if extents:
+        assert vmdk_to_bytes(extents) == content
+        assert all('"' not in extent.path and "\n" not in extent.path for extent in extents)
+    else:
+        assert all(not line or line.startswith(b"#") for line in content.split(b"\n"))
+
+
+def erofs_witness(content: bytes) -> None:
+    """An EROFS image in pieces whose length its first byte decides, judged as the same image in one file."""
+    piece, image = (content[0] << 5 | 1) if content else 1, content[1:]
+    with _file(image) as fd:
+        says = []
+        for judge in (_judge_in_pieces, _judge_in_file):
+            try:
+                judge(image, piece, fd)
+                says.append("")
+            except FormatError as exc:
+                says.append(exc.message)
+        assert says[0] == says[1] or not image, "both say the same"
+
+
+def _judge_in_pieces(image: bytes, piece: int, fd: int) -> None:
+    witness = ErofsWitness(len(image), "e")
+    for start in range(0, len(image), piece):
+        part = os.pread(fd, piece, start)
+        witness.feed(Segment(start, len(part), bytearray(part)))
+    witness.judge()
+
+
+def _judge_in_file(image: bytes, piece: int, fd: int) -> None:
+    require_valid_erofs(fd, "e")
+
+
+def cache_walk(content: bytes) -> None:
+    """Image cache files, judged as the images that they say they are."""
+    with _file(_with_checksums(content)) as fd:
+        reader, walk = ArchiveReader(fd, _LIMITS), CacheWalk(None, BufferPool())
+        for member in reader.members():
+            if isinstance(member.name, CacheFile) and member.real_bytes <= _LIMITS.apparent_bytes:
+                walk.take(reader, member, member.name)
+    pinned = []
+    for text in walk.texts.values():
+        with contextlib.suppress(MicrosandboxError):
+            pinned.append(PinnedImage(_REFERENCE, parse_image_metadata(text, "m").manifest_digest))
+    images = walk.judge(pinned[:1])
+    for image in images:
+        sizes = dict(image.sizes)
+        assert sizes.keys() == walk.files.keys(), "nothing is carried that no image has"
+        assert all(size == walk.files[name].size_bytes > 0 for name, size in sizes.items())
+        require_sound_metadata(image.metadata, "m")
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -195,6 +278,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         sandbox_config,
         member_name,
         database,
+        image_metadata,
+        vmdk,
+        erofs_witness,
+        cache_walk,
     )
 }
 

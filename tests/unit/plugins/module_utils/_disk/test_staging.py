@@ -395,11 +395,10 @@ def test_a_file_is_placed_in_another_directory_and_taken_back(tmp_path: Path, ki
 @pytest.mark.parametrize("there", ["file", "directory", "dangling symlink"])
 def test_placing_replaces_nothing_unless_asked(tmp_path: Path, kind: int, there: str) -> None:
     target = tmp_path / "kind/target"
-    {
-        "file": Path.touch,
-        "directory": Path.mkdir,
-        "dangling symlink": lambda path: path.symlink_to("/nonexistent"),
-    }[there](target)
+    if there == "dangling symlink":
+        target.symlink_to("/nonexistent")
+    else:
+        target.touch() if there == "file" else target.mkdir()
     before = target.lstat()
     with staging_area(str(tmp_path)) as area:
         stage(area, "file-0", b"new")
