@@ -20,7 +20,7 @@ from .._observe.image_cache import observe_image
 from .._observe.lineage import observe_lineage
 from .._observe.store import find_digest
 from .._plan.archive import NO_COMPRESSION, ZSTD, WantedArchive, WriteArchive, plan_export, resolve_layout
-from .._plan.image_cache import NO_SHIPMENT, Shipment, plan_shipment
+from .._plan.image_shipment import NO_SHIPMENT, Shipment, plan_shipment
 from .._plan.plan import Plan
 from .results import snapshot_results
 from .task import Outcome, Task

@@ -19,7 +19,7 @@ from .._observe.cached_layers import observe_layers
 from .._observe.home import Home, require_writable
 from .._observe.image_cache import ABSENT, CachedImage, observe_image
 from .._plan.archive import LAYOUT_DENSE, ZSTD, WantedArchive, WriteArchive
-from .._plan.image_cache import Shipment, plan_shipment
+from .._plan.image_shipment import Shipment, plan_shipment
 from .._plan.plan import Plan
 from .archive_export import make_export_plan, threads, wanted_archive
 from .image_results import exported_image

@@ -39,7 +39,7 @@ from .._observe.archive_walk import SPARSE
 from .._observe.artifact import Artifact, open_upper, require_unchanged
 from .._observe.integrity import judge_content, require_verified
 from .._plan.archive import ZSTD, WriteArchive, archive_contents
-from .._plan.image_cache import Shipment
+from .._plan.image_shipment import Shipment
 from .cache_export import cache_member_bytes, cache_member_name, put_cache_file
 
 _STAGED = "archive"

@@ -14,7 +14,7 @@ from .._disk.sparse_file import BufferPool, Traffic, read_segments
 from .._formats.tar_records import file_header, padding_bytes
 from .._observe.artifact import require_unchanged
 from .._observe.image_cache import open_cache_file
-from .._plan.image_cache import ShipFile
+from .._plan.image_shipment import ShipFile
 
 
 def cache_member_name(file: ShipFile) -> str:

@@ -8,6 +8,8 @@ Older versions leave the two raw texts out; microsandbox then takes the image fo
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +18,7 @@ from .._core.digests import is_sha256, sha256_digest
 from .._core.errors import FormatError, IntegrityError, excerpt
 from .._core.strict_json import Fields, parse_json
 from .image_config import ImageConfig, optional_texts, parse_oci_config, parse_recorded_config
+from .image_manifest import restore_manifest
 
 MAX_METADATA_BYTES = 2 << 20
 
@@ -96,6 +99,43 @@ def parse_image_metadata(text: bytes, what: str) -> ImageMetadata:
     )
 
 
+def metadata_to_bytes(metadata: ImageMetadata) -> bytes:
+    """Return the metadata as microsandbox writes it, with what has no order sorted.
+
+    Every pull writes ports, volumes and labels in another order, so that only this is the same on every host.
+    """
+    fields = {
+        "manifest_digest": metadata.manifest_digest,
+        "config_digest": metadata.config_digest,
+        "raw_manifest_json": metadata.raw_manifest,
+        "raw_config_json": metadata.raw_config,
+        "config": {**metadata.config._asdict(), "labels": dict(metadata.config.labels)},
+        "layers": [layer._asdict() for layer in metadata.layers],
+    }
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def restore_metadata(metadata: ImageMetadata) -> ImageMetadata:
+    """Return the metadata with the very text that the manifest digest is of.
+
+    A pull writes the manifest anew. Where the registry spells it otherwise, the image boots all the same, but no
+    import takes it.
+
+    Raises:
+        IntegrityError: Nothing tells how the registry spelled it.
+    """
+    digest = metadata.manifest_digest
+    manifest = restore_manifest(metadata.raw_manifest, digest, metadata.raw_config)
+    if manifest is None:
+        raise IntegrityError(
+            f"the pull has not kept the text of the image manifest {digest}, and no known spelling of it has this"
+            " digest; load the image with msb load from an archive instead",
+            expected=digest,
+            actual=sha256_digest(metadata.raw_manifest.encode("utf-8")),
+        )
+    return dataclasses.replace(metadata, raw_manifest=manifest)
+
+
 def require_sound_metadata(metadata: ImageMetadata, what: str) -> None:
     """Check that everything in the metadata follows from its manifest digest, as far as the raw texts go.
 
@@ -107,24 +147,8 @@ def require_sound_metadata(metadata: ImageMetadata, what: str) -> None:
         FormatError: It has no layers, or a raw text is none of its kind.
         IntegrityError: The parts contradict each other.
     """
-    require_original_manifest(metadata, what)
-    require_consistent_metadata(metadata, what)
-
-
-def require_original_manifest(metadata: ImageMetadata, what: str) -> None:
-    """Check that the raw manifest is the very text that the manifest digest is of.
-
-    A pull writes the manifest anew. Where the registry spells it otherwise, the image boots all the same, but no
-    import takes it.
-
-    Args:
-        metadata: The metadata.
-        what: Name of the file in messages.
-
-    Raises:
-        IntegrityError: It is another text.
-    """
     _require_digest(metadata.raw_manifest, metadata.manifest_digest, f"the raw manifest in {what}")
+    require_consistent_metadata(metadata, what)
 
 
 def require_consistent_metadata(metadata: ImageMetadata, what: str) -> None:
@@ -142,7 +166,7 @@ def require_consistent_metadata(metadata: ImageMetadata, what: str) -> None:
     """
     _require_digest(metadata.raw_config, metadata.config_digest, f"the raw config in {what}")
     if not metadata.layers:
-        raise FormatError(f"{what} lists no layers")
+        raise FormatError(f"{what} lists no layers, and an image without any is not supported here")
     manifest = _document(metadata.raw_manifest, f"the raw manifest in {what}")
     if manifest.has("config"):
         named = manifest.fields("config").text("digest")

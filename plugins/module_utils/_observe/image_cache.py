@@ -31,7 +31,6 @@ from .._formats.image_metadata import (
     ImageMetadata,
     parse_image_metadata,
     require_consistent_metadata,
-    require_original_manifest,
 )
 from .._formats.member_names import CacheFile
 from .._formats.vmdk import MAX_VMDK_BYTES, parse_vmdk, vmdk_extents, vmdk_to_bytes
@@ -70,14 +69,12 @@ class CachedImage:
         reference: The reference that it was looked for with.
         manifest_digest: Digest of the image manifest that is wanted, or was found where none was; None for neither.
         metadata: Its metadata, when it is consistent and that of the wanted image.
-        metadata_bytes: The file that it is in; empty without one.
         files: State of its files. Without metadata nothing tells which layers it has, so they are not among them.
     """
 
     reference: str
     manifest_digest: str | None
     metadata: ImageMetadata | None
-    metadata_bytes: bytes
     files: tuple[CacheFileState, ...]
 
     @property
@@ -89,17 +86,6 @@ class CachedImage:
     def missing(self) -> tuple[str, ...]:
         """Return a sentence for every file that is missing or unfit."""
         return tuple(reason for dummy, reason in self.problems)
-
-    @property
-    def flaw(self) -> str | None:
-        """Return why no import would take the image although it boots, as a sentence, or None."""
-        if self.metadata is None:
-            return None
-        try:
-            require_original_manifest(self.metadata, _path(metadata_file(self.reference)))
-        except IntegrityError as exc:
-            return exc.message
-        return None
 
     @property
     def boots_offline(self) -> bool:
@@ -115,13 +101,13 @@ def observe_image(cache_dir: str, reference: str, manifest_digest: str | None = 
         reference: The image's reference.
         manifest_digest: Digest of the image manifest that is wanted, or None for the one that the reference stands for.
     """
-    metadata, content, first = _observe_metadata(cache_dir, reference, manifest_digest)
+    metadata, first = _observe_metadata(cache_dir, reference, manifest_digest)
     if metadata is None:
         others = () if manifest_digest is None else _observe_remains(cache_dir, manifest_digest)
-        return CachedImage(reference, manifest_digest, None, b"", (first, *others))
+        return CachedImage(reference, manifest_digest, None, (first, *others))
     trees = {name: _observe_erofs(cache_dir, name) for name in erofs_files(metadata)}
     vmdk = _observe_vmdk(cache_dir, metadata, trees)
-    return CachedImage(reference, metadata.manifest_digest, metadata, content, (first, *trees.values(), vmdk))
+    return CachedImage(reference, metadata.manifest_digest, metadata, (first, *trees.values(), vmdk))
 
 
 @contextlib.contextmanager
@@ -181,11 +167,11 @@ def _open_kind(cache_dir: str, name: CacheFile) -> Iterator[int]:
 
 def _observe_metadata(
     cache_dir: str, reference: str, manifest_digest: str | None
-) -> tuple[ImageMetadata | None, bytes, CacheFileState]:
+) -> tuple[ImageMetadata | None, CacheFileState]:
     try:
         name = metadata_file(reference)
     except FormatError as exc:
-        return None, b"", CacheFileState(CacheFile(MANIFESTS, ""), ABSENT, exc.message)
+        return None, CacheFileState(CacheFile(MANIFESTS, ""), ABSENT, exc.message)
     what = f"{_path(name)}, the metadata of image {excerpt(reference)},"
     try:
         with _open_kind(cache_dir, name) as fd:
@@ -193,11 +179,11 @@ def _observe_metadata(
         metadata = parse_image_metadata(content, _path(name))
         require_consistent_metadata(metadata, _path(name))
     except (FormatError, IntegrityError, OSError) as exc:
-        return None, b"", _unfit(name, what, exc)
+        return None, _unfit(name, what, exc)
     if manifest_digest not in (None, metadata.manifest_digest):
         reason = f"{what} is that of {metadata.manifest_digest}, wanted is {excerpt(str(manifest_digest))}"
-        return None, b"", CacheFileState(name, DIFFERENT, f"{reason}: a later pull or load moved the reference")
-    return metadata, content, CacheFileState(name, PRESENT, "", len(content))
+        return None, CacheFileState(name, DIFFERENT, f"{reason}: a later pull or load moved the reference")
+    return metadata, CacheFileState(name, PRESENT, "", len(content))
 
 
 def _observe_remains(cache_dir: str, manifest_digest: str) -> tuple[CacheFileState, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .._core.errors import StateError
 from .._formats.archive_contents import MAX_SNAPSHOTS, ArchiveContents, ContentsFile, ContentsImage
 from .._observe.artifact import Artifact
-from .image_cache import NO_SHIPMENT, Shipment
+from .image_shipment import NO_SHIPMENT, Shipment
 from .plan import Plan
 
 NO_COMPRESSION = "none"

@@ -1,34 +1,33 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Deciding about image cache files: which to install, which to ship, and what the descriptor of an image says."""
+"""Deciding which image cache files to install, and what the descriptor of an image says there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .._core.errors import FormatError, StateError, excerpt
+from .._core.errors import FormatError, IntegrityError, StateError, excerpt
 from .._formats.image_files import (
     FSMETA,
     LAYERS,
     MANIFESTS,
     VMDK,
     extent_files,
-    fsmeta_file,
-    layer_file,
     metadata_file,
     vmdk_file,
 )
-from .._formats.image_metadata import ImageMetadata, parse_image_metadata
+from .._formats.image_metadata import (
+    ImageMetadata,
+    parse_image_metadata,
+    require_consistent_metadata,
+)
 from .._formats.member_names import CacheFile
 from .._formats.vmdk import vmdk_extents, vmdk_to_bytes
 from .._observe.cache_target import CacheTarget
-from .._observe.cache_walk import CarriedFile, CarriedImage, PinnedImage
-from .._observe.image_cache import CachedImage
+from .._observe.cache_walk import CarriedFile, CarriedImage
 
-# Stands in a shipped descriptor for the cache of whoever imports it; a path of the exporter would be of no use there.
-_SHIPPED_CACHE = "/microsandbox/cache"
 _KINDS = {MANIFESTS: "metadata", FSMETA: "directory tree", VMDK: "VMDK descriptor", LAYERS: "layer"}
 
 
@@ -57,41 +56,6 @@ class InstallCacheFile:
         instead = f" in place of {self.replaces}" if self.replaces else ""
         what = f"{_KINDS[self.name.kind]} {self.name.file} ({self.size_bytes} bytes)"
         return f"install {what} of image {self.image} in {self.path[: -len(self.name.file) - 1]}{instead}"
-
-
-@dataclass(frozen=True)
-class ShipFile:
-    """A file of the image cache that goes into an archive.
-
-    Attributes:
-        name: The file.
-        size_bytes: Its size.
-        content: Its bytes, unless they are read from the cache.
-    """
-
-    name: CacheFile
-    size_bytes: int
-    content: bytes | None = None
-
-
-@dataclass(frozen=True)
-class Shipment:
-    """What of an image cache goes into an archive.
-
-    Attributes:
-        cache_dir: The cache.
-        images: The images, the head's first.
-        files: Their files, in archive order.
-        excluded: Diff ids of the layers that are left out.
-    """
-
-    cache_dir: str = ""
-    images: tuple[PinnedImage, ...] = ()
-    files: tuple[ShipFile, ...] = ()
-    excluded: tuple[str, ...] = ()
-
-
-NO_SHIPMENT = Shipment()
 
 
 def plan_install(
@@ -140,61 +104,12 @@ def vmdk_content(metadata: ImageMetadata, sizes: Mapping[CacheFile, int], cache_
     return vmdk_to_bytes(vmdk_extents(files))
 
 
-def plan_shipment(cache_dir: str, images: Sequence[CachedImage], excluded: Iterable[str] = ()) -> Shipment:
-    """Decide which files carry images, each once, in the order of microsandbox.
-
-    Args:
-        cache_dir: The cache.
-        images: The images.
-        excluded: Diff ids of layers to leave out.
-
-    Raises:
-        StateError: An image is not whole in its cache.
-    """
-    left_out = {layer_file(diff_id): diff_id for diff_id in excluded}
-    pinned: list[PinnedImage] = []
-    unused = set(left_out)
-    shipped: dict[CacheFile, ShipFile] = {}
-    for image in images:
-        metadata = require_whole(image)
-        sizes = {file.name: file.size_bytes or 0 for file in image.files}
-        vmdk = vmdk_content(metadata, sizes, _SHIPPED_CACHE)
-        texts = {
-            metadata_file(image.reference): image.metadata_bytes,
-            vmdk_file(metadata.manifest_digest): vmdk,
-        }
-        pinned.append(PinnedImage(image.reference, metadata.manifest_digest))
-        layers = [layer_file(diff_id) for diff_id in metadata.diff_ids]
-        unused -= set(layers)
-        kept = [name for name in layers if name not in left_out]
-        fsmeta = fsmeta_file(metadata.manifest_digest)
-        for name in (metadata_file(image.reference), fsmeta, vmdk_file(metadata.manifest_digest), *kept):
-            content = texts.get(name)
-            size = sizes[name] if content is None else len(content)
-            shipped.setdefault(name, ShipFile(name, size, content))
-    used = sorted(left_out[name] for name in set(left_out) - unused)
-    return Shipment(cache_dir, tuple(pinned), tuple(shipped.values()), tuple(used))
-
-
-def require_whole(image: CachedImage) -> ImageMetadata:
-    """Return the metadata of an image whose every file is there and valid; its descriptor is written anew anyway.
-
-    Raises:
-        StateError: It is not whole, or no import would take it.
-    """
-    missing = [text for file, text in image.problems if file.kind != VMDK]
-    if image.metadata is None or missing:
-        raise StateError(
-            f"image {excerpt(image.reference)} is not whole in its cache: {'; '.join(missing)}",
-            image=image.reference,
-            missing=missing,
-        )
-    flaw = image.flaw
-    if flaw is not None:
-        raise StateError(
-            f"image {excerpt(image.reference)} boots here and no import would take it: {flaw}", image=image.reference
-        )
-    return image.metadata
+def _is_consistent(metadata: ImageMetadata, what: str) -> bool:
+    try:
+        require_consistent_metadata(metadata, what)
+    except (FormatError, IntegrityError):
+        return False
+    return True
 
 
 def _require_left_out(name: CacheFile, size: int, target: CacheTarget) -> None:
@@ -259,10 +174,12 @@ def _plan_metadata(
         except FormatError:
             replaces = "damaged metadata"  # which microsandbox takes for none
         else:
-            if found == image.metadata:
+            # A pull spells the manifest anew, and keeps the image that it is of.
+            is_same = replace(found, raw_manifest=image.metadata.raw_manifest) == image.metadata
+            if is_same and _is_consistent(found, target.path):
                 return
-            replaces = f"metadata of {found.manifest_digest}"
-            if not force:
+            replaces = "damaged metadata" if is_same else f"metadata of {found.manifest_digest}"
+            if not is_same and not force:
                 raise StateError(
                     f"reference {excerpt(image.reference)} names the image {found.manifest_digest} here, in the"
                     f" archive it names {image.metadata.manifest_digest}; force moves it",

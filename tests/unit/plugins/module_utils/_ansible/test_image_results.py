@@ -18,6 +18,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.i
     layer_file,
     metadata_file,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.image_metadata import metadata_to_bytes
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.cache_walk import CarriedImage
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.image_cache import (
     CachedImage,
@@ -40,7 +41,7 @@ def carried(image: CachedImage) -> CarriedImage:
     if image.metadata is None:
         raise TypeError("the image has no metadata")
     sizes = tuple((file.name, file.size_bytes or 0) for file in image.files if file.name.kind in ("layers", "fsmeta"))
-    return CarriedImage(REFERENCE, image.metadata, image.metadata_bytes, sizes)
+    return CarriedImage(REFERENCE, image.metadata, metadata_to_bytes(image.metadata), sizes)
 
 
 def layers(*words: str) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.arch
     WriteArchive,
     plan_export,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.image_cache import NO_SHIPMENT
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.image_shipment import NO_SHIPMENT
 
 DATA = Path(__file__).parents[3] / "data/g1-artifacts"
 SIZE = 4 << 20

@@ -23,10 +23,11 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.i
     MAX_METADATA_BYTES,
     ImageLayer,
     ImageMetadata,
+    metadata_to_bytes,
     parse_image_metadata,
     require_consistent_metadata,
-    require_original_manifest,
     require_sound_metadata,
+    restore_metadata,
 )
 
 DATA = Path(__file__).parents[3] / "data"
@@ -106,6 +107,13 @@ def parse(**changes: Any) -> ImageMetadata:
     return parse_image_metadata(json.dumps(fields(**changes)).encode(), WHAT)
 
 
+def respelled(indent: int = 2) -> ImageMetadata:
+    """Return metadata whose manifest was served with an indent, and stored without."""
+    manifest = {"schemaVersion": 2, "layers": [{"digest": digest, "size": 1} for digest in LAYERS]}
+    digest = sha256(json.dumps(manifest, indent=indent))
+    return dataclasses.replace(parse(raw_manifest=manifest), manifest_digest=digest)
+
+
 @pytest.mark.parametrize("path", EXPECTED, ids=lambda path: path.name)
 def test_the_metadata_of_a_real_cache_is_read(path: Path) -> None:
     expected = json.loads(path.read_text("utf-8"))
@@ -115,6 +123,7 @@ def test_the_metadata_of_a_real_cache_is_read(path: Path) -> None:
     assert metadata.config_digest == expected["config_digest"]
     assert [layer.diff_id for layer in metadata.layers] == expected["diff_ids_bottom_to_top"]
     require_sound_metadata(metadata, WHAT)
+    assert metadata_to_bytes(metadata) == file.read_bytes()
 
 
 @pytest.mark.parametrize("version", ["0.4.4", "0.6.2", "0.7.11"])
@@ -125,8 +134,10 @@ def test_all_metadata_of_a_real_home_is_sound(version: str) -> None:
             if "/manifests/" in name and name.endswith(".json"):
                 member = home.extractfile(name)
                 assert member is not None
-                metadata = parse_image_metadata(member.read(), name)
+                content = member.read()
+                metadata = parse_image_metadata(content, name)
                 require_sound_metadata(metadata, name)
+                assert metadata_to_bytes(metadata) == content
                 found.append((len(metadata.layers), len(metadata.diff_ids)))
     # One image has a layer twice.
     assert sorted(found) == [(1, 1), (2, 2), (3, 2)]
@@ -207,13 +218,43 @@ def test_metadata_that_agrees_with_its_raw_texts_is_sound() -> None:
     require_sound_metadata(parse(), WHAT)
 
 
-def test_a_manifest_in_another_spelling_is_consistent_and_not_the_original() -> None:
-    content = fields()
-    content["raw_manifest_json"] = json.dumps(json.loads(content["raw_manifest_json"]), indent=2)
-    metadata = parse_image_metadata(json.dumps(content).encode(), WHAT)
+def test_a_manifest_in_another_spelling_is_consistent_and_not_sound() -> None:
+    metadata = respelled()
     require_consistent_metadata(metadata, WHAT)
-    with pytest.raises(IntegrityError, match=f"recorded is {content['manifest_digest']}"):
-        require_original_manifest(metadata, WHAT)
+    with pytest.raises(IntegrityError, match=f"recorded is {metadata.manifest_digest}"):
+        require_sound_metadata(metadata, WHAT)
+
+
+def test_a_manifest_in_a_known_spelling_is_restored_and_nothing_else_changes() -> None:
+    metadata = respelled(indent=3)
+    restored = restore_metadata(metadata)
+    require_sound_metadata(restored, WHAT)
+    assert json.loads(restored.raw_manifest) == json.loads(metadata.raw_manifest)
+    assert dataclasses.replace(restored, raw_manifest=metadata.raw_manifest) == metadata
+
+
+def test_metadata_with_the_manifest_as_it_was_served_stays_as_it_is() -> None:
+    assert restore_metadata(parse()) == parse()
+
+
+def test_a_manifest_in_an_unknown_spelling_is_refused_with_what_to_do() -> None:
+    metadata = respelled(indent=7)
+    with pytest.raises(IntegrityError, match="load the image with msb load from an archive instead") as caught:
+        restore_metadata(metadata)
+    assert caught.value.facts["expected"] == metadata.manifest_digest
+    assert caught.value.facts["actual"] == sha256(metadata.raw_manifest)
+
+
+def test_metadata_is_written_as_it_is_read() -> None:
+    assert parse_image_metadata(metadata_to_bytes(parse()), WHAT) == parse()
+
+
+def test_metadata_is_the_same_bytes_in_whatever_order_a_pull_wrote_it() -> None:
+    content = fields()
+    content["config"]["labels"] = dict(reversed(content["config"]["labels"].items()))
+    content["config"]["exposed_ports"].reverse()
+    other = parse_image_metadata(json.dumps(dict(reversed(content.items())), indent=1).encode(), WHAT)
+    assert metadata_to_bytes(other) == metadata_to_bytes(parse())
 
 
 def test_raw_texts_that_list_nothing_leave_the_layers_to_the_metadata() -> None:
@@ -250,7 +291,7 @@ def test_a_contradiction_is_named(changes: dict[str, Any], message: str) -> None
 
 
 def test_metadata_without_layers_is_refused() -> None:
-    with pytest.raises(FormatError, match="manifests/x.json lists no layers"):
+    with pytest.raises(FormatError, match="manifests/x.json lists no layers, and an image without any is not"):
         require_sound_metadata(parse(layers=[]), WHAT)
 
 

@@ -18,6 +18,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.i
     vmdk_file,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.image_metadata import (
+    metadata_to_bytes,
     parse_image_metadata,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.member_names import CacheFile
@@ -81,6 +82,11 @@ def different(name: CacheFile) -> CacheTarget:
 
 def foreign(name: CacheFile) -> CacheTarget:
     return CacheTarget(path_of(name), is_absent=False)
+
+
+def pulled_metadata(raw_manifest: str) -> bytes:
+    """Return the image's metadata with another text of the manifest."""
+    return metadata_to_bytes(dataclasses.replace(IMAGE.metadata, raw_manifest=raw_manifest))
 
 
 def plan(
@@ -170,6 +176,20 @@ def test_the_same_metadata_in_another_spelling_is_kept() -> None:
     content = json.dumps(json.loads(IMAGE.metadata_bytes), indent=1).encode()
     target = CacheTarget(path_of(METADATA), False, True, len(content), None, content)
     assert METADATA not in [step.name for step in plan({METADATA: target})]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_metadata_whose_manifest_a_pull_spelt_anew_is_kept(force: bool) -> None:
+    content = pulled_metadata(json.dumps(json.loads(IMAGE.metadata.raw_manifest), indent=1))
+    target = CacheTarget(path_of(METADATA), False, True, len(content), None, content)
+    assert METADATA not in [step.name for step in plan({METADATA: target}, force)]
+
+
+@pytest.mark.parametrize("raw_manifest", ["{", '{"layers":[{"digest":"x"}]}'])
+def test_metadata_whose_manifest_is_another_is_replaced(raw_manifest: str) -> None:
+    content = pulled_metadata(raw_manifest)
+    target = CacheTarget(path_of(METADATA), False, True, len(content), None, content)
+    assert plan({METADATA: target})[-1].replaces == "damaged metadata"
 
 
 @pytest.mark.parametrize("content", [None, b"", DISK + b"x", DISK.replace(b"/c/", b"/d/")])
