@@ -9,7 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
-from sandbox_image import MANIFEST_MEDIA_TYPE, SandboxImage, sha256
+from sandbox_image import DOCKER_MANIFEST_MEDIA_TYPE, MANIFEST_MEDIA_TYPE, SandboxImage, sha256
 
 
 class _Body(NamedTuple):
@@ -53,16 +53,17 @@ class LoopbackRegistry:
         self.host = f"127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def publish(self, image: SandboxImage, *, name: str | None = None, indent: int | None = None) -> str:
+    def publish(self, image: SandboxImage, *, name: str | None = None, spelling: str = "kept") -> str:
         """Serve an image, in place of what the name stood for, and return its reference.
 
         Args:
             image: The image.
             name: Repository and tag, those of the image when None.
-            indent: How the manifest is spelled; see ``SandboxImage.manifest``.
+            spelling: How the manifest is spelled; see ``SandboxImage.manifest``.
         """
         repository, tag = (name or image.name).split(":")
-        manifest = _Body(image.manifest(indent), MANIFEST_MEDIA_TYPE)
+        media_type = DOCKER_MANIFEST_MEDIA_TYPE if spelling == "docker" else MANIFEST_MEDIA_TYPE
+        manifest = _Body(image.manifest(spelling), media_type)
         for reference in (tag, sha256(manifest.content)):
             self._bodies[f"/v2/{repository}/manifests/{reference}"] = manifest
         for blob in (image.config(), *image.layers):

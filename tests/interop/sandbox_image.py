@@ -8,6 +8,7 @@ They hold text and no program: the tests need an image cache and a sandbox's wri
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 _MEDIA_TYPE = "application/vnd.oci.image"
 MANIFEST_MEDIA_TYPE = f"{_MEDIA_TYPE}.manifest.v1+json"
+DOCKER_MANIFEST_MEDIA_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 class SandboxImage(NamedTuple):
@@ -51,11 +53,15 @@ class SandboxImage(NamedTuple):
             }
         )
 
-    def manifest(self, indent: int | None = None) -> bytes:
+    def manifest(self, spelling: str = "kept") -> bytes:
         """Return the image manifest, by default in the one spelling that microsandbox keeps when it pulls.
 
         A pull parses the manifest and stores it written anew, without spaces and in this order; any other spelling
         has another digest than the text in the cache.
+
+        Args:
+            spelling: How it is written: ``kept``; ``buildkit`` or ``docker`` as these do; ``debian`` with the
+                configuration in it; or ``unknown``, as nobody does.
         """
         config = self.config()
         fields = {
@@ -67,7 +73,19 @@ class SandboxImage(NamedTuple):
                 for layer in self.layers
             ],
         }
-        return _compact(fields) if indent is None else json.dumps(fields, indent=indent).encode()
+        if spelling == "kept":
+            return _compact(fields)
+        if spelling == "debian":
+            fields["config"]["data"] = base64.b64encode(config).decode()
+            return _compact(fields) + b"\n"
+        if spelling == "docker":
+            fields["mediaType"] = DOCKER_MANIFEST_MEDIA_TYPE
+            for descriptor in (fields["config"], *fields["layers"]):
+                descriptor["digest"] = descriptor.pop("digest")
+            return json.dumps(fields, indent=3).encode()
+        fields["annotations"] = {"org.opencontainers.image.authors": "A & B <ab@example.com>"}
+        text = json.dumps(fields, indent=2 if spelling == "buildkit" else 7)
+        return text.replace("&", r"\u0026").replace("<", r"\u003c").replace(">", r"\u003e").encode()
 
     def write_archive(self, path: Path) -> None:
         """Write the docker-archive that ``msb load`` takes, a layer that occurs twice once."""

@@ -177,7 +177,7 @@ def test_an_image_whose_manifest_062_spelled_anew_boots_offline_where_it_was_pul
     sdk062: OnHome062, msb0711: OnHome0711, ours: OnHomeOurs, registry: LoopbackRegistry
 ) -> None:
     sdk = sdk062("builder")
-    reference = registry.publish(BASE, name="indented:1", indent=2)
+    reference = registry.publish(BASE, name="indented:1", spelling="buildkit")
     sdk.make_pulled_sandbox("base", reference)
 
     image = ours("builder").run("snapshot", sandbox="base", name="golden")["snapshot"]["image"]
@@ -191,7 +191,7 @@ def test_an_image_whose_manifest_062_spelled_anew_is_refused_as_062_refuses_it(
     sdk062: OnHome062, ours: OnHomeOurs, registry: LoopbackRegistry
 ) -> None:
     sdk = sdk062("builder")
-    sdk.make_pulled_sandbox("base", registry.publish(BASE, name="indented:1", indent=2))
+    sdk.make_pulled_sandbox("base", registry.publish(BASE, name="indented:1", spelling="buildkit"))
     sdk.call("create", source_sandbox="base", name="base")
     archive = _export(sdk, "base")
     target = sdk062("target")
@@ -203,6 +203,29 @@ def test_an_image_whose_manifest_062_spelled_anew_is_refused_as_062_refuses_it(
 
     assert failure.value.result["error"]["code"] == "integrity"
     assert tree(target.home) == before
+
+
+@pytest.mark.parametrize("spelling", ["buildkit", "docker", "debian"])
+def test_an_image_that_the_target_pulled_in_another_spelling_is_left_as_it_is(
+    sdk062: OnHome062, ours: OnHomeOurs, registry: LoopbackRegistry, spelling: str
+) -> None:
+    reference = registry.publish(BASE, name=f"{spelling}:1", spelling=spelling)
+    for home in ("builder", "target"):
+        sdk062(home).make_pulled_sandbox("base", reference)
+    sdk062("builder").call("create", source_sandbox="base", name="base")
+    archive = sdk062("builder").home.parent / "golden.tar.zst"
+    options = {"state": "exported", "snapshot": "base", "path": archive, "with_image": True}
+    ours("builder").run("snapshot_archive", **options)
+    before = _cache_entries(sdk062("target").home)
+
+    result = ours("target").run("snapshot_archive", state="imported", path=archive, name="base")
+
+    assert [snapshot["image"]["boots_offline"] for snapshot in result["snapshots"]] == [True]
+    assert _cache_entries(sdk062("target").home) == before
+    first = archive.read_bytes()
+    archive.unlink()
+    ours("target").run("snapshot_archive", **options)
+    assert archive.read_bytes() == first
 
 
 def test_an_archive_of_0711_with_its_image_is_refused_by_the_name_of_its_generation(

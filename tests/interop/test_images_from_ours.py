@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from pathlib import Path
 from typing import Callable
@@ -186,14 +187,53 @@ def test_an_image_of_which_a_file_is_missing_is_not_exported(images_062: Sdk062,
     assert not list(images_062.home.parent.glob("golden*"))
 
 
-def test_an_image_whose_manifest_062_spelled_anew_is_not_exported(
+@pytest.mark.parametrize("spelling", ["buildkit", "docker", "debian"])
+def test_a_pulled_image_travels_with_its_manifest_as_the_registry_serves_it(
+    sdk062: OnHome062, msb0711: OnHome0711, ours: OnHomeOurs, registry: LoopbackRegistry, spelling: str
+) -> None:
+    builder, reference = sdk062("builder"), registry.publish(BASE, name=f"{spelling}:1", spelling=spelling)
+    builder.make_pulled_sandbox("base", reference)
+    builder.call("create", source_sandbox="base", name="base", record_integrity=True)
+    archive = _export(ours("builder"), "base", layout="dense")
+    sdk, msb, own = sdk062("target6"), msb0711("target7"), ours("target")
+
+    sdk.call("import", archive=archive)
+    msb.run("snapshot", "import", archive)
+    (snapshot,) = own.run("snapshot_archive", state="imported", path=archive, name="base")["snapshots"]
+
+    assert snapshot["image"]["boots_offline"] is True
+    (metadata,) = (content for name, content in cache_files(own.home).items() if name.startswith("manifests/"))
+    assert json.loads(metadata)["raw_manifest_json"].encode() == BASE.manifest(spelling)
+    for home, named in ((sdk.home, _NO_HOME), (msb.home, msb.home)):
+        assert cache_files(home) == moved(cache_files(own.home), own.home, named)
+    assert sdk.offline_refusal(reference) is None
+    assert msb.offline_refusal(reference) is None
+    assert msb0711("target").offline_refusal(reference) is None
+
+
+@pytest.mark.parametrize("spelling", ["buildkit", "docker", "debian"])
+def test_a_pulled_image_travels_in_a_bundle(
+    sdk062: OnHome062, ours: OnHomeOurs, registry: LoopbackRegistry, spelling: str
+) -> None:
+    reference = registry.publish(BASE, name=f"{spelling}:1", spelling=spelling)
+    sdk062("builder").make_pulled_sandbox("base", reference)
+    bundle = sdk062("builder").home.parent / "bundle.tar.zst"
+
+    ours("builder").run("image_cache_bundle", state="exported", path=bundle, images=[reference])
+    result = ours("target").run("image_cache_bundle", state="imported", path=bundle)
+
+    assert [image["boots_offline"] for image in result["images"]] == [True]
+    assert sdk062("target").offline_refusal(reference) is None
+
+
+def test_an_image_whose_manifest_nobody_can_restore_is_not_exported(
     sdk062: OnHome062, ours: OnHomeOurs, registry: LoopbackRegistry
 ) -> None:
     sdk = sdk062("builder")
-    sdk.make_pulled_sandbox("base", registry.publish(BASE, name="indented:1", indent=2))
+    sdk.make_pulled_sandbox("base", registry.publish(BASE, name="unknown:1", spelling="unknown"))
     sdk.call("create", source_sandbox="base", name="base")
 
-    with pytest.raises(ModuleFailure, match="manifest") as failure:
+    with pytest.raises(ModuleFailure, match="load the image with msb load from an archive instead") as failure:
         _export(ours("builder"), "base")
 
     assert failure.value.result["error"]["code"] == "state"

@@ -14,10 +14,11 @@ from cache_listing import cache_files, image_files, moved, without_vmdk
 from loopback_registry import LoopbackRegistry
 from real_062 import Sdk062, SdkRefusal
 from real_0711 import Msb0711, MsbRefusal
-from sandbox_image import APP, BASE, REPEATED, SandboxImage
+from sandbox_image import APP, BASE, REPEATED, SandboxImage, sha256
 
 _IMAGES = [BASE, APP, REPEATED]
 _NAMES = [image.name.partition(":")[0] for image in _IMAGES]
+_SPELLINGS = ["buildkit", "docker", "debian", "unknown"]
 
 OnHome062 = Callable[[str], Sdk062]
 OnHome0711 = Callable[[str], Msb0711]
@@ -54,15 +55,21 @@ def test_both_versions_make_the_same_bytes_of_the_same_layers(images_062: Sdk062
     assert ours == theirs
 
 
+@pytest.mark.parametrize("spelling", _SPELLINGS)
 def test_a_manifest_in_another_spelling_is_cached_as_a_text_of_another_digest(
-    sdk062: OnHome062, registry: LoopbackRegistry
+    sdk062: OnHome062, registry: LoopbackRegistry, spelling: str
 ) -> None:
     sdk = sdk062("builder")
 
-    sdk.make_pulled_sandbox("base", registry.publish(BASE, name="indented:1", indent=2))
+    sdk.make_pulled_sandbox("base", registry.publish(BASE, name=f"{spelling}:1", spelling=spelling))
 
     (metadata,) = (content for name, content in cache_files(sdk.home).items() if name.startswith("manifests/"))
-    assert json.loads(metadata)["raw_manifest_json"].encode() == BASE.manifest() != BASE.manifest(indent=2)
+    fields = json.loads(metadata)
+    assert fields["manifest_digest"] == sha256(BASE.manifest(spelling))
+    assert fields["manifest_digest"] != sha256(fields["raw_manifest_json"].encode())
+    served = json.loads(BASE.manifest(spelling))
+    served["config"].pop("data", None)
+    assert json.loads(fields["raw_manifest_json"]) == served
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -111,11 +118,12 @@ def test_what_0711_exports_with_its_image_is_imported_by_0711(images_0711: Msb07
     assert msb.offline_refusal(REPEATED.reference) is None
 
 
+@pytest.mark.parametrize("spelling", _SPELLINGS)
 def test_062_refuses_its_own_archive_of_an_image_whose_manifest_was_spelled_otherwise(
-    sdk062: OnHome062, registry: LoopbackRegistry
+    sdk062: OnHome062, registry: LoopbackRegistry, spelling: str
 ) -> None:
     sdk = sdk062("builder")
-    sdk.make_pulled_sandbox("base", registry.publish(BASE, name="indented:1", indent=2))
+    sdk.make_pulled_sandbox("base", registry.publish(BASE, name=f"{spelling}:1", spelling=spelling))
     sdk.call("create", source_sandbox="base", name="base")
     archive = sdk.home.parent / "golden.tar.zst"
     sdk.call("export", name_or_path="base", out=archive, with_image=True)
