@@ -223,7 +223,7 @@ def vmdk(content: bytes) -> None:
 
 def erofs_witness(content: bytes) -> None:
     """An EROFS image in pieces whose length its first byte decides, judged as the same image in one file."""
-    piece, image = (content[0] << 5 | 1) if content else 1, content[1:]
+    piece, image = (content[0] << 5 | 31) if content else 1, content[1:]
     with _file(image) as fd:
         says = []
         for judge in (_judge_in_pieces, _judge_in_file):
