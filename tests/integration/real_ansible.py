@@ -95,6 +95,20 @@ class Ansible:
             arguments = ["playbook", "--diff", *(["--check"] if check else []), str(playbook)]
             return self._ansible(arguments, Path(directory), watch)
 
+    def playbook(self, name: str, *, check: bool = False, watch: Path | None = None, **variables: Any) -> Run:
+        """Run a playbook of this collection on this host, with ``--diff``.
+
+        Args:
+            name: Its name.
+            check: Whether with ``--check``.
+            watch: Directory to list after each task.
+            variables: Its variables; paths become text.
+        """
+        arguments = ["playbook", "--diff", *(["--check"] if check else []), f"{COLLECTION}.{name}"]
+        arguments += ["--extra-vars", json.dumps(variables, default=str)]
+        with tempfile.TemporaryDirectory(dir=self._directory, prefix="run-") as directory:
+            return self._ansible(arguments, Path(directory), watch)
+
     def ad_hoc(self, module: str, **options: Any) -> Run:
         """Run one module with the command ``ansible``."""
         arguments = ["adhoc", "localhost", "--module-name", f"{COLLECTION}.{module}"]
