@@ -15,7 +15,7 @@ from cache_listing import cache_files, image_files, moved
 from loopback_registry import LoopbackRegistry
 from our_modules import ModuleFailure, OurModules
 from real_062 import Sdk062
-from real_0711 import Msb0711
+from real_0711 import Msb0711, MsbRefusal
 from sandbox_image import APP, BASE, REPEATED, SandboxImage
 
 _NAMES = ["base", "app", "repeated"]
@@ -224,6 +224,34 @@ def test_a_pulled_image_travels_in_a_bundle(
 
     assert [image["boots_offline"] for image in result["images"]] == [True]
     assert sdk062("target").offline_refusal(reference) is None
+
+
+@pytest.mark.parametrize("spelling", ["buildkit", "docker", "debian"])
+def test_a_bundle_is_the_same_bytes_whichever_version_pulled_the_image(
+    sdk062: OnHome062, msb0711: OnHome0711, ours: OnHomeOurs, registry: LoopbackRegistry, spelling: str
+) -> None:
+    reference = registry.publish(BASE, name=f"{spelling}:1", spelling=spelling)
+    sdk062("builder6").make_pulled_sandbox("base", reference)
+    msb0711("builder7").run("pull", "--insecure", reference)
+    bundles = []
+    for name in ("builder6", "builder7"):
+        bundles.append(sdk062(name).home.parent / f"{name}.tar.zst")
+        ours(name).run("image_cache_bundle", state="exported", path=bundles[-1], images=[reference])
+
+    assert bundles[0].read_bytes() == bundles[1].read_bytes()
+
+
+def test_our_archive_of_an_image_that_0711_pulled_itself_is_refused_there_for_its_other_spelling(
+    sdk062: OnHome062, msb0711: OnHome0711, ours: OnHomeOurs, registry: LoopbackRegistry
+) -> None:
+    reference = registry.publish(BASE, name="docker:1", spelling="docker")
+    sdk062("builder").make_pulled_sandbox("base", reference)
+    sdk062("builder").call("create", source_sandbox="base", name="base", record_integrity=True)
+    msb0711("target").run("pull", "--insecure", reference)
+    archive = _export(ours("builder"), "base", layout="dense")
+
+    with pytest.raises(MsbRefusal, match=r"different content: .*/cache/manifests/"):
+        msb0711("target").run("snapshot", "import", archive)
 
 
 def test_an_image_whose_manifest_nobody_can_restore_is_not_exported(
