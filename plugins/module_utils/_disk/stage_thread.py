@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Callable, Generic, TypeVar
 
@@ -33,16 +33,14 @@ class StageThread(Generic[Item]):
     ) -> None:
         self._work = work
         self._hand_on = hand_on
-        self._queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._room = None if limit is None else threading.Semaphore(limit)
-        self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._failed: Future[None] | None = None
         self._is_abandoned = False
 
     def __enter__(self) -> StageThread[Item]:
         if self._work is not None:
-            self._thread = threading.Thread(target=self._run, args=(self._work,), daemon=True)
-            self._thread.start()
+            self._thread = ThreadPoolExecutor(1)
         return self
 
     def __exit__(
@@ -50,33 +48,34 @@ class StageThread(Generic[Item]):
     ) -> None:
         self._is_abandoned = kind is not None
         if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-        if kind is None and self._error is not None:
-            raise self._error
+            self._thread.shutdown()
+        if kind is None and self._failed is not None:
+            self._failed.result()
 
     def feed(self, item: Item) -> None:
         """Take the next item."""
-        if self._error is not None:
-            raise self._error
-        if self._thread is not None:
+        if self._failed is not None or self._thread is None:
+            self._pass_on(item)
+        if self._failed is not None:
+            self._failed.result()
+        elif self._thread is not None:
             if self._room is not None:
                 self._room.acquire()
-            self._queue.put(item)
-        elif self._hand_on is not None:
-            self._hand_on(item)
+            self._thread.submit(self._do, item).add_done_callback(self._note)
 
-    def _run(self, work: Callable[[Item], object]) -> None:
-        while True:
-            item = self._queue.get()
-            if item is None:
-                return
-            if self._error is None and not self._is_abandoned:
-                try:
-                    work(item)
-                except BaseException as exc:  # noqa: BLE001 - raised again by the thread that feeds
-                    self._error = exc
+    def _do(self, item: Item) -> None:
+        try:
+            if self._work is not None and self._failed is None and not self._is_abandoned:
+                self._work(item)
+        finally:
             if self._room is not None:
                 self._room.release()
-            if self._hand_on is not None:
-                self._hand_on(item)
+            self._pass_on(item)
+
+    def _pass_on(self, item: Item) -> None:
+        if self._hand_on is not None:
+            self._hand_on(item)
+
+    def _note(self, done: Future[None]) -> None:
+        if self._failed is None and done.exception() is not None:
+            self._failed = done
