@@ -142,7 +142,7 @@ class Ansible:
         )
 
     def _environment(self) -> dict[str, str]:
-        foreign = ("ANSIBLE_", "MSB_")
+        foreign = ("ANSIBLE_", "MSB_", "PIP_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         return kept | {
             "ANSIBLE_CALLBACKS_ENABLED": "results_as_json",
