@@ -37,14 +37,14 @@ class ErofsWitness:
         self._inode_at: int | None = None
 
     def feed(self, segment: Segment) -> None:
-        """See the next segment, which is no hole.
+        """See the next segment.
 
         Raises:
             FormatError: The image has no EROFS superblock, or no root directory where that says.
         """
         missing = SUPERBLOCK_BYTES - len(self._start)
         if missing > 0:
-            self._start += segment.view[:missing]
+            self._start += _part(segment, 0, missing)
         if self._inode_at is None and len(self._start) == SUPERBLOCK_BYTES:
             self._inode_at = parse_root_inode_offset(bytes(self._start), self._size_bytes, self._what)
             self._inode += self._start[self._inode_at :]
@@ -58,7 +58,7 @@ class ErofsWitness:
         missing = length - len(self._inode)
         at = (self._inode_at or 0) + len(self._inode) - segment.offset
         if missing > 0 and 0 <= at < segment.length:
-            self._inode += segment.view[at : at + missing]
+            self._inode += _part(segment, at, missing)
 
     def judge(self) -> None:
         """Judge the image once all of it was seen.
@@ -69,3 +69,9 @@ class ErofsWitness:
         if self._inode_at is None:
             raise FormatError(f"{self._what} ends before its EROFS superblock")
         require_root_inode(bytes(self._inode), self._what)
+
+
+def _part(segment: Segment, at: int, length: int) -> bytes:
+    """Return so many bytes of a segment, or as many as it has there."""
+    length = min(length, segment.length - at)
+    return bytes(length) if segment.buffer is None else bytes(segment.view[at : at + length])

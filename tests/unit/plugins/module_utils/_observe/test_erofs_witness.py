@@ -120,6 +120,25 @@ def test_an_image_is_judged_alike_in_an_archive_and_in_a_cache(name: str, tmp_pa
         os.close(fd)
 
 
+@pytest.mark.parametrize("name", [*GOOD, *BAD])
+@pytest.mark.parametrize("piece", [512, 4096])
+def test_zeros_may_come_as_holes(name: str, piece: int) -> None:
+    content = {**GOOD, **BAD}[name]
+    witness = ErofsWitness(len(content), "image x")
+
+    def feed_all() -> None:
+        for segment in cut(content, piece):
+            is_hole = not any(segment.view)
+            witness.feed(Segment(segment.offset, segment.length, None) if is_hole else segment)
+        witness.judge()
+
+    if name in GOOD:
+        feed_all()
+    else:
+        with pytest.raises(FormatError):
+            feed_all()
+
+
 @pytest.mark.parametrize("size", [0, 1, 4095, 4097])
 def test_a_length_that_no_image_has_is_refused_before_the_first_byte(size: int) -> None:
     with pytest.raises(FormatError, match=f"image x has {size} bytes"):
