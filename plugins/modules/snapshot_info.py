@@ -34,6 +34,11 @@ options:
     description:
       - Only the snapshot with this digest.
     type: str
+  digests:
+    description:
+      - Only snapshots with one of these digests. An empty list selects none.
+    type: list
+    elements: str
   dir:
     description:
       - Look into this directory instead of O(snapshots_dir).
@@ -499,6 +504,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
     "path": {"type": "path"},
     "digest": {"type": "str"},
+    "digests": {"type": "list", "elements": "str"},
     "dir": {"type": "path"},
     "archive": {"type": "path"},
     "labels": {"type": "dict", "default": {}},

@@ -78,6 +78,8 @@ def test_snapshots_are_selected(ansible: Ansible, machine: Path, home: Path) -> 
         ({"path": other / "alone"}, ["alone"]),
         ({"dir": other}, ["alone"]),
         ({"digest": CHILD}, ["child"]),
+        ({"digests": [SECOND, CHILD]}, ["child", "second"]),
+        ({"digests": []}, []),
         ({"labels": {"a": "1"}}, ["labelled"]),
         ({"labels": {"a": "1", "b": "1"}}, []),
         ({"image": IMAGE_REFERENCE, "source_sandbox": "crashed"}, ["second"]),
@@ -93,7 +95,7 @@ def test_snapshots_are_selected(ansible: Ansible, machine: Path, home: Path) -> 
     assert run.results[0]["snapshots"][0]["children"] == [CHILD]
     assert "copy_method" in labelled["snapshot"]
     del labelled["snapshot"]["copy_method"]
-    assert run.results[5]["snapshots"] == [labelled["snapshot"]]
+    assert run.results[7]["snapshots"] == [labelled["snapshot"]]
     assert all(changes(before, listing) == [] for listing in run.listings)
 
 

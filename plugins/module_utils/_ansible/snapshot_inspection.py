@@ -102,6 +102,8 @@ def _is_selected(task: Task, descriptor: Descriptor) -> bool:
     params = task.params
     if params["digest"] is not None and descriptor.digest != require_sha256(params["digest"], "digest"):
         return False
+    if params["digests"] is not None and descriptor.digest not in params["digests"]:
+        return False
     if params["image"] not in (None, descriptor.image_reference, descriptor.image_manifest_digest):
         return False
     if params["source_sandbox"] not in (None, descriptor.source_sandbox):
