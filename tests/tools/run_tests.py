@@ -30,6 +30,8 @@ _TARGET_PYTHONS = ("3.9", "3.11", "3.13")
 # The environment that carries an ansible-core, and the pip that its ansible-test starts with.
 _SANITY = {"python-3.11": "24.2", "python-3.13": "25.2"}
 _FUZZ_SECONDS = "5"  # for each target
+# The tests of a file share what they set up, and the demo's what lies below .cache.
+_IN_PARALLEL = ("--numprocesses", "auto", "--dist", "loadfile")
 
 
 @dataclass
@@ -142,12 +144,12 @@ def sanity(stage: Stage) -> None:
 
 def interop(stage: Stage) -> None:
     """Both directions between the collection and the real microsandbox."""
-    _run_against_installed_collection(stage, "tests/interop")
+    _run_against_installed_collection(stage, "tests/interop", *_IN_PARALLEL)
 
 
 def playbooks(stage: Stage) -> None:
     """Real playbooks against the installed collection."""
-    _run_against_installed_collection(stage, "tests/integration")
+    _run_against_installed_collection(stage, "tests/integration", *_IN_PARALLEL)
 
 
 def hostile(stage: Stage) -> None:
@@ -170,10 +172,10 @@ def bench(stage: Stage) -> None:
     stage.run([programs / "python", "tests/bench/run.py", "--short"], programs=programs)
 
 
-def _run_against_installed_collection(stage: Stage, tests: str) -> None:
+def _run_against_installed_collection(stage: Stage, tests: str, *options: str) -> None:
     require_programs()
     programs = ensure_environment("python-3.11")
-    pytest: list[str | Path] = [programs / "python", "-m", "pytest", tests]
+    pytest: list[str | Path] = [programs / "python", "-m", "pytest", *options, tests]
     stage.run(pytest, programs=programs, ANSIBLE_COLLECTIONS_PATH=installed_collections())
 
 
