@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .._disk.byte_sink import ByteSink, feed_zeros
+from .._disk.byte_sink import ByteSink, ZeroRuns, feed_zeros
 from .._disk.content_hash import ALGORITHMS, ContentHash, HashThread
 from .._disk.digest_record import record_digest
 from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
@@ -147,7 +147,7 @@ def _content_map(fd: int, traffic: Traffic) -> tuple[SparsePair, ...] | None:
     They stand in front of the data, so this is a pass of its own; the allocation map alone would make the archive
     depend on the file system. Where there are more runs than a reader accepts, the gaps between near ones are stored.
     """
-    extent_map = scan_extents(fd)
+    extent_map = _block_map(fd)
     size = extent_map.size_bytes
     runs = tuple(Extent(start, end) for start, end in nonzero_runs(fd, extent_map, traffic))
     unit = BLOCK_BYTES
@@ -160,6 +160,12 @@ def _content_map(fd: int, traffic: Traffic) -> tuple[SparsePair, ...] | None:
     if not runs or runs[-1].end < size:
         pairs.append(SparsePair(size, 0))
     return tuple(pairs)
+
+
+def _block_map(fd: int) -> ExtentMap:
+    """Return the allocation map in whole blocks, which are what zeros are found by on every file system."""
+    found = scan_extents(fd)
+    return ExtentMap(found.size_bytes, align_extents(found.extents, BLOCK_BYTES, found.size_bytes))
 
 
 def _content_bytes(step: WriteArchive, members: Sequence[_Member]) -> int | None:
@@ -183,20 +189,22 @@ def _put_upper(member: _Member, sink: ByteSink, verify: bool, traffic: Traffic) 
             member.seen, os.fstat(fd), os.path.join(member.artifact.path, member.artifact.descriptor.upper_file)
         )
         if member.pairs is None:
-            extent_map = scan_extents(fd)
+            extent_map = _block_map(fd)
             body = extent_map.size_bytes
         else:
             extents = tuple(Extent(pair.offset, pair.offset + pair.length) for pair in member.pairs if pair.length)
             extent_map = ExtentMap(member.artifact.descriptor.upper_bytes, extents)
             body = extent_map.data_bytes
+        runs = ZeroRuns(sink)
         for segment in read_segments(fd, extent_map, pool, traffic):
-            if segment.buffer is not None:
-                sink.put(segment.view)
-            else:
+            if segment.buffer is None:
                 traffic.holes_skipped += segment.length
-                if member.pairs is None:
-                    sink.put_zeros(segment.length)
+            if member.pairs is None:
+                runs.put(segment)
+            elif segment.buffer is not None:
+                sink.put(segment.view)
             thread.feed(segment)
+        runs.finish()
     if verify:
         digest = None if content_hash is None else content_hash.digest()
         state = judge_content(artifact.descriptor, digest, lambda: open_upper(artifact), traffic)

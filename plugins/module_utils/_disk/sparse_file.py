@@ -158,7 +158,7 @@ class SparseWriter:
     def write(self, view: memoryview) -> None:
         """Write the bytes at the present position, but for blocks of zeros."""
         start = self.position
-        for zero, low, high in _split_runs(view, start):
+        for zero, low, high in split_runs(view, start):
             if zero:
                 self.skip(high - low)
             else:
@@ -193,7 +193,7 @@ def nonzero_runs(fd: int, extent_map: ExtentMap, traffic: Traffic) -> Iterator[t
         if segment.buffer is None:
             runs: Iterator[tuple[bool, int, int]] = iter([(True, 0, segment.length)])
         else:
-            runs = _split_runs(segment.view, segment.offset)
+            runs = split_runs(segment.view, segment.offset)
         for zero, low, dummy in runs:
             if zero and start is not None:
                 yield start, segment.offset + low
@@ -206,7 +206,7 @@ def nonzero_runs(fd: int, extent_map: ExtentMap, traffic: Traffic) -> Iterator[t
         yield start, extent_map.size_bytes
 
 
-def _split_runs(view: memoryview, offset: int) -> Iterator[tuple[bool, int, int]]:
+def split_runs(view: memoryview, offset: int) -> Iterator[tuple[bool, int, int]]:
     """Yield (whether it is zero, start, end) of alternating runs of blocks in bytes that stand at a file's offset."""
     length = len(view)
     if (_ZERO_BUFFER if length == BUFFER_BYTES else bytearray(length)) == view:

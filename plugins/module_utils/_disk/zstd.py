@@ -104,7 +104,8 @@ class FrameWriter:
             seen = self._window_bytes or length
             feed_zeros(seen, self.put)
             self._end_block()
-            self._put(memoryview(blocks_of_zeros(length - seen)))
+            for blocks in blocks_of_zeros(length - seen):
+                self._put(memoryview(blocks))
         else:
             feed_zeros(length, self.put)
 

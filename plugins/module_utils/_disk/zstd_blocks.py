@@ -10,7 +10,7 @@ only where the frame announces neither the size of its content nor a checksum, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .._core.errors import FormatError
 from .byte_source import ByteSource
@@ -19,20 +19,31 @@ from .zstd_frames import BLOCK_HEADER_BYTES, COMPRESSED, MAX_BLOCK_BYTES, RLE, F
 _GROUP_BYTES = 1 << 17  # content to decode at a time
 _RLE_BLOCK_BYTES = BLOCK_HEADER_BYTES + 1
 _LOOK_BYTES = 1024 * _RLE_BLOCK_BYTES
-# What the bytes of a block of zeros can be that is not the last: of one with less than 128 KiB, and of a full one.
-_SMALL = (bytes(range(RLE << 1, 256, 8)), bytes(range(256)), bytes(range(MAX_BLOCK_BYTES >> 13)), b"\0")
-_FULL = (bytes([RLE << 1]), b"\0", bytes([MAX_BLOCK_BYTES >> 13]), b"\0")
+_BLOCKS_AT_ONCE = 1 << 16
+# What the bytes of a block of zeros can be that is not the last, and of one that is as long as a block can be.
+_ALLOWED = (bytes(range(RLE << 1, 256, 8)), bytes(range(256)), bytes(range((MAX_BLOCK_BYTES >> 13) + 1)), b"\0")
+_FULL_START = (RLE << 1, 0)
+_FULL_END = MAX_BLOCK_BYTES >> 13
 
 
 def has_droppable_zeros(header: FrameHeader) -> bool:
-    """Return whether a frame decodes to the same without some of its zeros."""
-    return header.content_bytes is None and not header.has_checksum
+    """Return whether a frame decodes to the same without some of its zeros.
+
+    With a window smaller than that, blocks have to be smaller as well, which a decoder checks only for those it sees.
+    """
+    is_open_ended = header.content_bytes is None and not header.has_checksum
+    return is_open_ended and header.window_bytes >= MAX_BLOCK_BYTES
 
 
-def blocks_of_zeros(length: int) -> bytes:
-    """Return blocks, none of them the last of a frame, that stand for so many zeros."""
+def blocks_of_zeros(length: int) -> Iterator[bytes]:
+    """Yield blocks, none of them the last of a frame, that stand for so many zeros, many at a time."""
     full, rest = divmod(length, MAX_BLOCK_BYTES)
-    return _block_of_zeros(MAX_BLOCK_BYTES) * full + (_block_of_zeros(rest) if rest else b"")
+    while full:
+        count = min(full, _BLOCKS_AT_ONCE)
+        yield _block_of_zeros(MAX_BLOCK_BYTES) * count
+        full -= count
+    if rest:
+        yield _block_of_zeros(rest)
 
 
 def _block_of_zeros(length: int) -> bytes:
@@ -75,7 +86,8 @@ class BlockSource:
             if len(stored) < block.stored_bytes:
                 raise FormatError("archive ends inside its zstd frame")
             pieces.append(stored)
-            made += MAX_BLOCK_BYTES if block.kind == COMPRESSED else block.size_bytes
+            # Blocks without content count as what they take.
+            made += MAX_BLOCK_BYTES if block.kind == COMPRESSED else max(block.size_bytes, block.stored_bytes)
             self._zeros_in_window = self._zeros_in_window + block.size_bytes if is_zeros else 0
             self.is_complete = block.is_last
         return b"".join(pieces), 0
@@ -86,7 +98,7 @@ class BlockSource:
         while True:
             content = self._source.peek(_LOOK_BYTES)
             columns = [content[column::_RLE_BLOCK_BYTES] for column in range(_RLE_BLOCK_BYTES)]
-            count = max(_count_rows(columns, _SMALL), _count_rows(columns, _FULL))
+            count = _count_blocks(columns)
             if not count:
                 return zeros
             low, middle, high = (sum(column[:count]) for column in columns[:BLOCK_HEADER_BYTES])
@@ -95,6 +107,11 @@ class BlockSource:
             self._source.read(count * _RLE_BLOCK_BYTES)
 
 
-def _count_rows(columns: Sequence[bytes], allowed: Sequence[bytes]) -> int:
-    """Return how many rows there are before the first in which a column has a byte that is not allowed in it."""
-    return min(len(column) - len(column.lstrip(members)) for column, members in zip(columns, allowed))
+def _count_blocks(columns: Sequence[bytes]) -> int:
+    """Return how many headers with a zero behind them, given by columns of bytes, start the rows."""
+    count = min(len(column) - len(column.lstrip(members)) for column, members in zip(columns, _ALLOWED))
+    if _FULL_END in columns[2][:count]:
+        for row, (first, second, third, dummy) in enumerate(zip(*columns)):
+            if row == count or (third == _FULL_END and (first, second) != _FULL_START):
+                return row
+    return count

@@ -173,6 +173,18 @@ def test_the_allocation_of_the_upper_does_not_change_the_bytes(
     assert export(tmp_path / "one/a", artifact, shape=shape) == export(tmp_path / "two/a", copied, shape=shape)
 
 
+@pytest.mark.parametrize("layout", ["dense", "sparse"])
+def test_zeros_that_are_allocated_in_a_long_hole_do_not_change_the_bytes(tmp_path: Path, layout: str) -> None:
+    size, data = 200 << 20, ((0, b"x" * 5000), (150 << 20, b"y" * BLOCK))
+    zeros = ((8192, bytes(BLOCK)), (70 << 20, bytes(3 * BLOCK)), (size - BLOCK, bytes(BLOCK)))
+    shape = ("zstd", layout)
+    plain = make_artifact(tmp_path / "one/nightly", size, data)
+    padded = make_artifact(tmp_path / "two/nightly", size, (*data, *zeros))
+    assert padded.allocated_bytes > plain.allocated_bytes
+    assert padded.descriptor == plain.descriptor
+    assert export(tmp_path / "a/a", padded, shape=shape) == export(tmp_path / "b/a", plain, shape=shape)
+
+
 @pytest.mark.parametrize(("compression", "layout"), SHAPES)
 @pytest.mark.parametrize("program", ["tar", "bsdtar"])
 def test_other_programs_unpack_the_upper_as_it_was(

@@ -22,7 +22,11 @@ def test_items_are_worked_on_and_handed_on_in_order() -> None:
 
 def test_work_is_done_in_another_thread() -> None:
     seen: list[threading.Thread] = []
-    with StageThread(lambda item: seen.append(threading.current_thread())) as stage:
+
+    def work(item: int) -> None:
+        seen.append(threading.current_thread())
+
+    with StageThread(work) as stage:
         stage.feed(1)
     assert seen != [threading.current_thread()]
 
@@ -94,8 +98,11 @@ def test_no_more_items_wait_than_the_limit() -> None:
     go_on = threading.Event()
     fed: list[int] = []
 
+    def wait(item: int) -> None:
+        go_on.wait(10)
+
     def feed_all() -> None:
-        with StageThread(lambda item: go_on.wait(10), limit=2) as stage:
+        with StageThread(wait, limit=2) as stage:
             for number in range(4):
                 stage.feed(number)
                 fed.append(number)
