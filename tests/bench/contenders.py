@@ -64,6 +64,11 @@ class Programs:
         ansible_home = str(self.import_path / "ansible")
         return kept | {"PYTHONPATH": path, "ANSIBLE_COLLECTIONS_PATH": path, "ANSIBLE_HOME": ansible_home}
 
+    @property
+    def packages(self) -> Path:
+        """Return the installed packages, of which some workloads are made."""
+        return next((self.python.parents[1] / "lib").glob("python*/site-packages"))
+
     def library(self, job: str, **arguments: object) -> list[str | Path]:
         """Return the command that runs one operation of the library."""
         return [self.python, _HERE / "library_job.py", job, json.dumps(arguments, default=str)]
@@ -195,6 +200,25 @@ def link_sandbox(sdk: Sdk062, image: Path) -> None:
     connection.close()
 
 
+def module_entry(programs: Programs, job: str, module: str, **options: object) -> Entry:
+    """Return the entry of a module, run with these options."""
+    text = json.dumps({"ANSIBLE_MODULE_ARGS": options}, default=str)
+    return Entry(job, MODULE, programs.module(module), programs.env, text)
+
+
+def sdk062_entry(programs: Programs, home: Path, job: str, operation: str, **arguments: object) -> Entry:
+    """Return the entry of the SDK of 0.6.2, run on a home."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("MSB_")}
+    python = programs.environment_062 / "bin/python"
+    command: list[str | Path] = [python, _HERE / "sdk062_job.py", operation, json.dumps(arguments, default=str)]
+    return Entry(job, SDK062, command, env | {"MSB_HOME": str(home), "HOME": str(home)})
+
+
+def shell_entry(job: str, who: str, script: str, *arguments: Path) -> Entry:
+    """Return the entry of a script for bash, which fails when one of its programs does."""
+    return Entry(job, who, ["bash", "-c", f"set -e -o pipefail; {script}", "bash", *arguments])
+
+
 def entries(scene: Scene) -> list[Entry]:
     """Return all contenders in all jobs, those of one job next to each other."""
     rivals = [*_ours(scene), *_modules(scene), *_tools(scene), *_sdk062(scene), *_msb0711(scene)]
@@ -236,8 +260,7 @@ def _modules(scene: Scene) -> list[Entry]:
 
     def add(job: str, module: str, **options: Any) -> None:
         programs, arguments = scene.programs, {"home": home, **options}
-        text = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}, default=str)
-        found.append(Entry(job, MODULE, programs.module(module), programs.env, text))
+        found.append(module_entry(programs, job, module, **arguments))
         if scene.workload.name == "W1" and job in _THROUGH_ANSIBLE:
             found.append(Entry(job, ANSIBLE, programs.ansible(module, arguments), programs.env))
 
@@ -257,33 +280,25 @@ def _modules(scene: Scene) -> list[Entry]:
 
 
 def _tools(scene: Scene) -> list[Entry]:
-    def shell(job: str, who: str, script: str, *arguments: Path) -> Entry:
-        return Entry(job, who, ["bash", "-c", f"set -e -o pipefail; {script}", "bash", *arguments])
-
     plain, product = scene.sdk.home / "snapshots/plain", scene.out / "product"
     pack = f'tar -S -c -C "$1" upper.ext4 manifest.json | zstd -q -T0 -{LEVEL} -o "$2"'
     unpack = 'zstd -q -d -c "$1" | tar -S -x -C "$2"'
     floor: list[str | Path] = [scene.programs.python, _HERE / "hashlib_floor.py", scene.image]
     hashed = (CAPTURE_HASHED, VERIFY, IMPORT_VERIFY, IMPORT_SPARSE_VERIFY)
     return [
-        shell(CAPTURE, CP, 'cp --sparse=always "$1" "$2"; sync "$2"', scene.image, product),
+        shell_entry(CAPTURE, CP, 'cp --sparse=always "$1" "$2"; sync "$2"', scene.image, product),
         *(Entry(job, HASHLIB, floor) for job in hashed),
-        shell(EXPORT_SPARSE, TAR, pack, plain, product),
-        shell(EXPORT_DENSE, TAR, pack, plain, product),
-        shell(IMPORT_SPARSE, BSDTAR, 'bsdtar -x -S -f "$1" -C "$2"', scene.archive("sparse"), scene.out),
-        shell(IMPORT_SPARSE, TAR, unpack, scene.archive("sparse"), scene.out),
-        shell(IMPORT_DENSE, BSDTAR, 'bsdtar -x -S -f "$1" -C "$2"', scene.archive("dense-062"), scene.out),
+        shell_entry(EXPORT_SPARSE, TAR, pack, plain, product),
+        shell_entry(EXPORT_DENSE, TAR, pack, plain, product),
+        shell_entry(IMPORT_SPARSE, BSDTAR, 'bsdtar -x -S -f "$1" -C "$2"', scene.archive("sparse"), scene.out),
+        shell_entry(IMPORT_SPARSE, TAR, unpack, scene.archive("sparse"), scene.out),
+        shell_entry(IMPORT_DENSE, BSDTAR, 'bsdtar -x -S -f "$1" -C "$2"', scene.archive("dense-062"), scene.out),
     ]
 
 
 def _sdk062(scene: Scene) -> list[Entry]:
-    home = str(scene.sdk.home)
-    env = {key: value for key, value in os.environ.items() if not key.startswith("MSB_")}
-    python = scene.programs.environment_062 / "bin/python"
-
     def entry(job: str, operation: str, **arguments: object) -> Entry:
-        command: list[str | Path] = [python, _HERE / "sdk062_job.py", operation, json.dumps(arguments, default=str)]
-        return Entry(job, SDK062, command, env | {"MSB_HOME": home, "HOME": home})
+        return sdk062_entry(scene.programs, scene.sdk.home, job, operation, **arguments)
 
     create = {"source_sandbox": "base", "path": scene.out / "artifact"}
     return [

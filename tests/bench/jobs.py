@@ -25,9 +25,10 @@ from contenders import (
     Scene,
     entries,
 )
-from measured import run
+from measured import Cost, run
 
 _CHUNK_BYTES = 1 << 20
+_READ_SUFFIXES = (".ext4", ".erofs", ".zst", ".msb")
 _ALLOCATED_FACTOR = 1.02
 _SLACK_BYTES = 1 << 16  # what a file system may add to a small file for its own maps
 
@@ -39,7 +40,7 @@ def measure_jobs(scene: Scene, rounds: int, keep: Callable[[str, Any], None], ch
 
     Args:
         scene: The workload.
-        rounds: How often each contender runs; every second round in reverse order.
+        rounds: How often each contender runs.
         keep: Takes the figures of each job, by contender, once it is measured.
         check: Also check the products of the others.
         only: Measure the jobs whose names begin like this.
@@ -48,30 +49,46 @@ def measure_jobs(scene: Scene, rounds: int, keep: Callable[[str, Any], None], ch
         SystemExit: A product is not what it must be.
     """
     checked = 0
-    _warm(scene)
+    warm(scene.directory)
     source = scene.image.stat()
     keep("source", {"apparent": source.st_size, "allocated": source.st_blocks * 512})
+
+    def look(entry: Entry, cost: Cost, is_first: bool) -> int | None:
+        nonlocal checked
+        product = scene.product()
+        if is_first and (check or entry.who in (OURS, MODULE)):
+            checked += _check(scene, entry, product)
+        return product.stat().st_blocks * 512 if product else None
+
     for job, rivals in itertools.groupby(entries(scene), key=lambda entry: entry.job):
         if job.startswith(only):
-            figures, count = _measure_job(scene, list(rivals), rounds, check)
-            keep(job, figures)
-            checked += count
+            keep(job, measure_rivals(list(rivals), rounds, scene.clear, look))
             print(f"{scene.workload.name}: {job}", file=sys.stderr, flush=True)
     scene.clear()
     return checked
 
 
-def _measure_job(scene: Scene, rivals: list[Entry], rounds: int, check: bool) -> tuple[dict[str, Any], int]:
+def measure_rivals(
+    rivals: list[Entry], rounds: int, clear: Callable[[], None], look: Callable[[Entry, Cost, bool], int | None]
+) -> dict[str, Any]:
+    """Run the contenders of a job in turn, round after round, and return the figures of each.
+
+    Whoever begins a round pays for the removal of what the round before it left, so each round begins with the next.
+
+    Args:
+        rivals: The contenders.
+        rounds: How often each runs.
+        clear: Removes what the last run produced.
+        look: Takes the contender, what its run cost and whether this is the first round; returns how many bytes of
+            the disk its product takes, or None without one.
+    """
     figures: dict[str, Any] = {}
-    checked = 0
     for number in range(rounds):
-        for entry in rivals if number % 2 == 0 else reversed(rivals):
-            scene.clear()
+        first = number % len(rivals)
+        for entry in rivals[first:] + rivals[:first]:
+            clear()
             cost = run(entry.command, entry.env, entry.text)
-            product = scene.product()
-            allocated = product.stat().st_blocks * 512 if product else None
-            if number == 0 and (check or entry.who in (OURS, MODULE)):
-                checked += _check(scene, entry, product)
+            allocated = look(entry, cost, number == 0)
             empty = {"seconds": [], "process": [], "cpu": [], "peak": [], "load": [], "allocated": allocated}
             found = figures.setdefault(entry.who, empty)
             found["seconds"].append(cost.seconds)
@@ -79,13 +96,14 @@ def _measure_job(scene: Scene, rivals: list[Entry], rounds: int, check: bool) ->
             found["cpu"].append(cost.cpu_seconds)
             found["peak"].append(cost.peak_bytes)
             found["load"].append(os.getloadavg()[0])
-    return figures, checked
+    return {entry.who: figures[entry.who] for entry in rivals}
 
 
-def _warm(scene: Scene) -> None:
+def warm(directory: Path) -> None:
     """Read everything that the contenders read into the page cache."""
-    files = [path for path in scene.directory.rglob("*") if path.is_file() and path.suffix in (".ext4", ".zst", ".msb")]
-    for path in files:
+    for path in directory.rglob("*"):
+        if not path.is_file() or path.suffix not in _READ_SUFFIXES:
+            continue
         with path.open("rb", buffering=0) as file:
             for start, end in data_ranges(file.fileno()):
                 for at in range(start, end, _CHUNK_BYTES):

@@ -113,13 +113,14 @@ def _sections(results: dict[str, Any]) -> Iterable[str]:
         yield (
             f"### {name}: {source['apparent'] / (1 << 30):g} GiB apparent, {source['allocated'] / _MB:.1f} MB on disk"
         )
-        load = max(max(one["load"]) for job in found.values() for one in job.values() if isinstance(one, dict))
-        if load > _QUIET_LOAD:
-            yield (
-                f"Other programs were running: the load average was {load:.1f}. Times are too long and ratios"
-                " uncertain, those of jobs with several threads most."
-            )
-        yield _everything({job: who for job, who in found.items() if job != "source"})
+        rivals = {job: who for job, who in found.items() if job != "source"}
+        yield from _load_warning(rivals)
+        yield _everything(rivals, OURS)
+    if results.get("images"):
+        yield from _images(results["images"])
+    if results.get("growth"):
+        yield "### How cost grows with apparent size and with data"
+        yield "![Seconds of each job over the apparent size, and over the data](benchmark.svg)"
     if "W1" in jobs:
         yield "### What Ansible itself costs (W1)"
         yield _ansible(jobs["W1"])
@@ -178,10 +179,38 @@ def _listing(found: dict[str, Any]) -> str:
     return _table(("artifacts", "in-module time", "whole process", "peak memory", "verdict"), rows)
 
 
-def _everything(jobs: dict[str, Any]) -> str:
+def _images(found: dict[str, Any]) -> Iterable[str]:
+    yield f"### Image cache: {found['layers']} layers and their merged tree, {found['bytes'] / _MB:.1f} MB"
+    yield from _load_warning(found["jobs"])
+    yield _everything(found["jobs"], MODULE)
+    yield "### What a target with most layers is spared"
+    whole = next(iter(found["spared"].values()))
+    rows = [
+        (
+            target,
+            f"{counts['bundle']:,}",
+            f"{counts['bundle'] / whole['bundle']:.3f}",
+            f"{counts['written']:,}",
+            f"{counts['written'] / whole['written']:.3f}",
+        )
+        for target, counts in found["spared"].items()
+    ]
+    yield _table(("target has", "bytes of the bundle", "share", "bytes written on the target", "share"), rows)
+
+
+def _load_warning(jobs: dict[str, Any]) -> Iterable[str]:
+    load = max(max(figures["load"]) for rivals in jobs.values() for figures in rivals.values())
+    if load > _QUIET_LOAD:
+        yield (
+            f"Other programs were running: the load average was {load:.1f}. Times are too long and ratios"
+            " uncertain, those of jobs with several threads most."
+        )
+
+
+def _everything(jobs: dict[str, Any], reference: str) -> str:
     rows = []
     for job, rivals in jobs.items():
-        ours = rivals[OURS]["seconds"]
+        ours = rivals[reference]["seconds"]
         for who, figures in rivals.items():
             if who == ANSIBLE:
                 continue
@@ -198,7 +227,9 @@ def _everything(jobs: dict[str, Any]) -> str:
                     f"{figures['allocated'] / _MB:.1f} MB" if figures["allocated"] else "-",
                 )
             )
-    return _table(("job", "who", "time (spread)", "x library", "CPU of the process", "peak memory", "on disk"), rows)
+    return _table(
+        ("job", "who", "time (spread)", f"x {reference}", "CPU of the process", "peak memory", "on disk"), rows
+    )
 
 
 def _ansible(jobs: dict[str, Any]) -> str:

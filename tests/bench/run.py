@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Measure the library and the modules against what a user would pick instead, and write ``docs/benchmark.md``.
 
-usage: run.py [--scale FACTOR] [--rounds N] [--workloads W1,W2] [--sections jobs,unchanged,listing,growth,report]
+usage: run.py [--scale FACTOR] [--rounds N] [--workloads W1,W2] [--sections jobs,unchanged,listing,images,growth,report]
        run.py --short
 
 Everything that it makes lies below ``.cache/bench/``; at scale 1 that is up to 25 GB. ``--short`` makes small uppers,
@@ -23,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "interop"))
 
 from contenders import Programs, Scene
 from growth import measure_growth
+from images import measure_images
 from jobs import measure_jobs
 from report import write_report
 from setup_envs import ensure_environment, ensure_microsandbox
@@ -39,8 +41,9 @@ from workloads import make_image, workloads
 _HERE = Path(__file__).resolve().parent
 _CHECKOUT = _HERE.parents[1]
 _BENCH = _CHECKOUT / ".cache/bench"
-_SECTIONS = ("jobs", "unchanged", "listing", "growth", "report")
+_SECTIONS = ("jobs", "unchanged", "listing", "images", "growth", "report")
 _SHORT_SCALE = 1 / 128
+_IMAGE_LAYER_BYTES = 128 << 20
 
 
 def main() -> None:
@@ -67,6 +70,7 @@ def _run_short(programs: Programs) -> None:
             measure_unchanged(scene, artifacts=20, rounds=1)
         print(f"{workload.name}: {checks} products are what they must be")
     measure_listing(directory / "listing", programs, artifacts=50, rounds=1)
+    print(f"images: {_measure_images(directory, programs, _SHORT_SCALE, 1)['checked']} products are what they must be")
     shutil.rmtree(directory)
     print("benchmark: every result is right")
 
@@ -81,33 +85,40 @@ def _run(options: argparse.Namespace, programs: Programs) -> None:
     def keep() -> None:
         kept.write_text(json.dumps(results, indent=1))
 
-    wanted = [workload for name, workload in workloads(options.scale).items() if name in options.workloads]
-    for workload in wanted:
-        if "jobs" in options.sections:
-            scene = _scene(workload, directory, programs)
-            found = results.setdefault("jobs", {}).setdefault(workload.name, {})
-
-            def keep_job(job: str, figures: Any, found: dict[str, Any] = found) -> None:
-                found[job] = figures
-                keep()
-
-            measure_jobs(scene, options.rounds, keep_job, check=False, only=options.job)
-        if "unchanged" in options.sections and workload.name in ("W1", "W2"):
-            scene = _scene(workload, directory, programs)
-            found = measure_unchanged(scene, artifacts=1000, rounds=max(5, options.rounds))
-            results.setdefault("unchanged", {})[workload.name] = found
-            keep()
-    if "listing" in options.sections:
-        results["listing"] = {
+    for name, workload in workloads(options.scale).items():
+        if name in options.workloads and {"jobs", "unchanged"} & set(options.sections):
+            _run_workload(options, _scene(workload, directory, programs), results, keep)
+    whole: dict[str, Callable[[], Any]] = {
+        "listing": lambda: {
             str(count): measure_listing(directory / "listing", programs, count, options.rounds)
             for count in (1000, 10_000)
-        }
-        keep()
-    if "growth" in options.sections:
-        results["growth"] = measure_growth(directory / "growth", programs, options.scale)
-        keep()
+        },
+        "images": lambda: _measure_images(directory, programs, options.scale, options.rounds),
+        "growth": lambda: measure_growth(directory / "growth", programs, options.scale),
+    }
+    for section, measure in whole.items():
+        if section in options.sections:
+            results[section] = measure()
+            keep()
     if "report" in options.sections:
         _report(results, kept)
+
+
+def _run_workload(options: argparse.Namespace, scene: Scene, results: dict[str, Any], keep: Callable[[], None]) -> None:
+    """Measure what is measured for each workload, and keep the figures job by job."""
+    name = scene.workload.name
+    if "jobs" in options.sections:
+        found = results.setdefault("jobs", {}).setdefault(name, {})
+
+        def keep_job(job: str, figures: Any) -> None:
+            found[job] = figures
+            keep()
+
+        measure_jobs(scene, options.rounds, keep_job, check=False, only=options.job)
+    if "unchanged" in options.sections and name in ("W1", "W2"):
+        unchanged = measure_unchanged(scene, artifacts=1000, rounds=max(5, options.rounds))
+        results.setdefault("unchanged", {})[name] = unchanged
+        keep()
 
 
 def _report(results: dict[str, Any], kept: Path) -> None:
@@ -140,10 +151,13 @@ def _programs(links: Path) -> Programs:
     return Programs(python, links, ensure_microsandbox("0.6.2"), ensure_microsandbox("0.7.11"))
 
 
+def _measure_images(directory: Path, programs: Programs, scale: float, rounds: int) -> dict[str, Any]:
+    return measure_images(directory / "image-cache", programs, int(_IMAGE_LAYER_BYTES * scale), rounds)
+
+
 def _scene(workload: Any, directory: Path, programs: Programs) -> Scene:
-    packages = next((programs.python.parents[1] / "lib").glob("python*/site-packages"))
     print(f"{workload.name}: preparing {workload.apparent_bytes >> 20} MiB apparent", file=sys.stderr, flush=True)
-    image = make_image(workload, directory / "images", packages)
+    image = make_image(workload, directory / "images", programs.packages)
     scene = Scene(workload, image, directory / workload.name, programs)
     scene.prepare()
     return scene

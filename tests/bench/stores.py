@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cached_image import IMAGE, add_image, pin_image
 from contenders import LEVEL, Programs, Scene, link_sandbox
 from measured import Cost, run
 from real_062 import Sdk062
 
 _HERE = Path(__file__).resolve().parent
+_LAYER_BYTES = 16 << 20  # eight of them
 
 
 def measure_unchanged(scene: Scene, artifacts: int, rounds: int) -> dict[str, Any]:
@@ -30,10 +32,29 @@ def measure_unchanged(scene: Scene, artifacts: int, rounds: int) -> dict[str, An
     home.mkdir()
     sdk = Sdk062(scene.programs.environment_062, home)
     link_sandbox(sdk, scene.image)
+    add_image(home, _LAYER_BYTES, scene.programs)
+    pin_image(sdk, "base")
     run([scene.programs.python, _HERE / "make_store.py", home, str(artifacts)], scene.programs.env)
+    found = {}
+    for name, (module, options) in _tasks(scene, home).items():
+        first = _run_module(scene.programs, home, module, options)
+        if not first.answer["changed"] and "absent" not in name and name != "snapshot_index":
+            raise SystemExit(f"{name}: the first run changed nothing")
+        costs = [_run_module(scene.programs, home, module, options) for dummy in range(rounds)]
+        if any(cost.answer["changed"] for cost in costs):
+            raise SystemExit(f"{name}: a second run changed something: {costs[0].answer['steps']}")
+        found[name] = _figures(costs)
+    shutil.rmtree(home)
+    return found
+
+
+def _tasks(scene: Scene, home: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return modules and options by the names of the rows; imports of images go into caches of their own."""
     exported = {"state": "exported", "snapshot": "golden", "level": LEVEL}
     imported = {"state": "imported", "name": "plain"}
-    tasks = {
+    with_image, bundle = home / "with-image.tar.zst", home / "bundle.tar.zst"
+    images = {"state": "exported", "images": [IMAGE.reference], "level": LEVEL}
+    return {
         "snapshot: captured": ("snapshot", {"name": "golden", "sandbox": "base"}),
         "snapshot: absent": ("snapshot", {"name": "gone", "state": "absent"}),
         "snapshot: absent by digest": ("snapshot", {"digest": "sha256:" + "00" * 32, "state": "absent"}),
@@ -46,23 +67,25 @@ def measure_unchanged(scene: Scene, artifacts: int, rounds: int) -> dict[str, An
             "snapshot_archive",
             {**exported, "path": home / "sparse.tar.zst", "layout": "sparse"},
         ),
+        "snapshot_archive: exported, sparse, with its image": (
+            "snapshot_archive",
+            {**exported, "path": with_image, "layout": "sparse", "with_image": True},
+        ),
         "snapshot_archive: imported": ("snapshot_archive", {**imported, "path": scene.archive("sparse")}),
         "snapshot_archive: imported, of 0.6.2 by digest": (
             "snapshot_archive",
             {"state": "imported", "path": scene.archive("dense-062"), "digest": _sealed_digest(scene)},
         ),
+        "snapshot_archive: imported, with its image": (
+            "snapshot_archive",
+            {"state": "imported", "path": with_image, "cache_dir": home / "cache-of-archive"},
+        ),
+        "image_cache_bundle: exported": ("image_cache_bundle", {**images, "path": bundle}),
+        "image_cache_bundle: imported": (
+            "image_cache_bundle",
+            {"state": "imported", "path": bundle, "cache_dir": home / "cache-of-bundle"},
+        ),
     }
-    found = {}
-    for name, (module, options) in tasks.items():
-        first = _run_module(scene.programs, home, module, options)
-        if not first.answer["changed"] and "absent" not in name and name != "snapshot_index":
-            raise SystemExit(f"{name}: the first run changed nothing")
-        costs = [_run_module(scene.programs, home, module, options) for dummy in range(rounds)]
-        if any(cost.answer["changed"] for cost in costs):
-            raise SystemExit(f"{name}: a second run changed something: {costs[0].answer['steps']}")
-        found[name] = _figures(costs)
-    shutil.rmtree(home)
-    return found
 
 
 def measure_listing(home: Path, programs: Programs, artifacts: int, rounds: int) -> dict[str, Any]:
