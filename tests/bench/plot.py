@@ -19,11 +19,12 @@ def main() -> None:
     """Draw both panels."""
     rcParams["svg.hashsalt"] = "benchmark"  # the same picture for the same figures
     points = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["growth"]
-    least, largest = min(p["data_mib"] for p in points), max(p["apparent_mib"] for p in points)
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 5), sharey=True)
+    least = min(point["data_mib"] for point in points)
+    filled = max(points, key=lambda point: point["data_mib"])["apparent_mib"]
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 5), sharey=True, layout="constrained")
     panels = (
         (left, "apparent_mib", [p for p in points if p["data_mib"] == least], f"{least} MiB of data"),
-        (right, "data_mib", [p for p in points if p["apparent_mib"] == largest], f"{largest >> 10} GiB apparent"),
+        (right, "data_mib", [p for p in points if p["apparent_mib"] == filled], f"{filled / 1024:g} GiB apparent"),
     )
     for axes, size, chosen, title in panels:
         for job in points[0]["seconds"]:
@@ -37,7 +38,6 @@ def main() -> None:
     left.set_ylabel("seconds")
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.subplots_adjust(bottom=0.18, wspace=0.05, left=0.07, right=0.98)
     figure.savefig(sys.argv[2], metadata={"Date": None})
 
 
