@@ -16,7 +16,9 @@ from .._core.errors import FormatError
 from .byte_source import ByteSource
 from .zstd_frames import BLOCK_HEADER_BYTES, COMPRESSED, MAX_BLOCK_BYTES, RLE, FrameHeader, parse_block_header
 
-_GROUP_BYTES = 1 << 17  # content to decode at a time
+# What is decoded at a time: so much content at the most, and little of what is stored, so that mostly it is less.
+_GROUP_BYTES = 1 << 20
+_GROUP_STORED_BYTES = 1 << 15
 _RLE_BLOCK_BYTES = BLOCK_HEADER_BYTES + 1
 _LOOK_BYTES = 1024 * _RLE_BLOCK_BYTES
 _BLOCKS_AT_ONCE = 1 << 16
@@ -75,8 +77,8 @@ class BlockSource:
             FormatError: A block is cut off, too large, or of no known kind.
         """
         pieces, self._start = [self._start], b""
-        made = 0
-        while made < _GROUP_BYTES and not self.is_complete:
+        made = taken = 0
+        while made < _GROUP_BYTES and taken < _GROUP_STORED_BYTES and not self.is_complete:
             start = self._source.peek(_RLE_BLOCK_BYTES)
             block = parse_block_header(start)
             is_zeros = block.kind == RLE and not block.is_last and start[BLOCK_HEADER_BYTES:] == b"\0"
@@ -86,8 +88,8 @@ class BlockSource:
             if len(stored) < block.stored_bytes:
                 raise FormatError("archive ends inside its zstd frame")
             pieces.append(stored)
-            # Blocks without content count as what they take.
-            made += MAX_BLOCK_BYTES if block.kind == COMPRESSED else max(block.size_bytes, block.stored_bytes)
+            made += MAX_BLOCK_BYTES if block.kind == COMPRESSED else block.size_bytes
+            taken += block.stored_bytes
             self._zeros_in_window = self._zeros_in_window + block.size_bytes if is_zeros else 0
             self.is_complete = block.is_last
         return b"".join(pieces), 0

@@ -94,12 +94,18 @@ def test_a_last_block_of_zeros_stays() -> None:
     assert read_all(source_of(frame)) == (frame, 0)
 
 
-def test_a_group_is_no_more_than_two_blocks_of_the_largest_size() -> None:
-    source = source_of(START + block(RLE, FULL, byte=b"x") * 4 + END)
-    sizes = []
+def test_a_group_is_little_content() -> None:
+    source, sizes = source_of(START + block(RLE, FULL, byte=b"x") * 20 + END), []
     while not source.is_complete:
         sizes.append(len(source.read()[0]))
-    assert sizes == [len(START) + 4, 4, 4, 4, len(END)]
+    assert sizes == [len(START) + 8 * 4, 8 * 4, 4 * 4 + len(END)]
+
+
+def test_a_group_is_little_of_what_is_stored() -> None:
+    source, sizes = source_of(START + block(RAW, 30_000, byte=b"x") * 4 + END), []
+    while not source.is_complete:
+        sizes.append(len(source.read()[0]))
+    assert sizes == [len(START) + 2 * 30_003, 2 * 30_003, len(END)]
 
 
 @pytest.mark.parametrize(
