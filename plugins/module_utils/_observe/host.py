@@ -14,6 +14,7 @@ import site
 import stat
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Package managers by the program to look for, in this order: some systems have a second one.
@@ -95,7 +96,7 @@ class Host:
 def observe_host() -> Host:
     """Look at the host and at the Python that this runs on."""
     uid = os.geteuid()
-    return Host(_observe_python(), _package_manager(), uid, user_name(uid))
+    return Host(_observe_python(), find_package_manager(_PROGRAM_DIRECTORIES), uid, user_name(uid))
 
 
 def observe_directory(path: str) -> Directory:
@@ -117,6 +118,12 @@ def observe_directory(path: str) -> Directory:
         foreign += (entry.path for entry in entries if entry.stat(follow_symlinks=False).st_uid != found.st_uid)
     mode = stat.S_IMODE(found.st_mode)
     return Directory(path, "directory", found.st_uid, found.st_gid, mode, tuple(sorted(foreign)))
+
+
+def find_package_manager(directories: Sequence[str]) -> str | None:
+    """Return the path of the program that installs the system's packages, or None when there is none that is known."""
+    candidates = (os.path.join(directory, name) for name in _MANAGERS for directory in directories)
+    return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
 
 def user_name(uid: int) -> str:
@@ -151,11 +158,6 @@ def _observe_python() -> Python:
         packages_writable=os.access(_nearest(packages), os.W_OK),
         user_packages_dir=site.getusersitepackages() if site.ENABLE_USER_SITE else None,
     )
-
-
-def _package_manager() -> str | None:
-    candidates = (os.path.join(directory, name) for name in _MANAGERS for directory in _PROGRAM_DIRECTORIES)
-    return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
 
 def _nearest(path: str) -> str:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Deciding which of one's own snapshots retire, and saying of each why it stays or goes.
 
-Whatever cannot be judged stays: a snapshot that belongs to no group, or whose time of capture cannot be read.
+Whatever cannot be judged stays: a snapshot that belongs to no group, one whose time of capture cannot be read, and
+copies of one snapshot under several names, of which a digest does not say which is meant.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .._core.durations import duration_text
+from .._core.errors import excerpt
 from .._core.timestamps import index_text_from_rfc3339, ns_from_index_text
 from .retention_rules import GroupKey, KeepRules, ListedSnapshot, Selection
 
@@ -37,7 +39,8 @@ class Verdict:
     def __str__(self) -> str:
         """Return the verdict as a line of a plan."""
         what = "keep  " if self.keep else "remove"
-        return f"{what} {self.snapshot.name} ({self.snapshot.created_at}, {self.group}): {self.reason}"
+        name, created_at = _shown(self.snapshot.name), _shown(self.snapshot.created_at)
+        return f"{what} {name} ({created_at}, {self.group}): {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,17 @@ def plan_retention(
     selected = [snapshot for snapshot in snapshots if selection.matches(snapshot)]
     foreign = [snapshot for snapshot in snapshots if not selection.matches(snapshot)]
     reasons: dict[str, list[str]] = {snapshot.digest: [] for snapshot in selected}
-    judgements = [_Judgement(name, members, now_ns) for name, members in _groups(selected, group_by).items()]
+    judgements = [_Judgement(name, members, now_ns) for name, members in _groups(selected, group_by)]
     for judgement in judgements:
         for digest, reason in judgement.reasons(rules):
             reasons[digest].append(reason)
-    for snapshot in foreign:
-        if snapshot.digest in reasons:
-            reasons[snapshot.digest].append(f"it is also there as {snapshot.name}, which is not selected")
+    for digest, names in _copies(snapshots).items():
+        if digest in reasons:
+            reasons[digest].append(f"it is there as {' and as '.join(map(_shown, names))}")
     survivors = foreign + [snapshot for snapshot in selected if reasons[snapshot.digest]]
     for digest, heir in _ancestors(survivors, snapshots):
         if digest in reasons:
-            reasons[digest].append(f"{heir}, which stays, descends from it")
+            reasons[digest].append(f"{_shown(heir)}, which stays, descends from it")
     verdicts = tuple(verdict for judgement in judgements for verdict in judgement.verdicts(reasons))
     leaving = {verdict.snapshot.digest for verdict in verdicts if not verdict.keep}
     return RetentionPlan(verdicts, _children_first(leaving, snapshots))
@@ -147,15 +150,34 @@ def created_ns(snapshot: ListedSnapshot) -> int | None:
 
 def _groups(
     snapshots: Iterable[ListedSnapshot], group_by: Sequence[GroupKey]
-) -> dict[str | None, list[ListedSnapshot]]:
-    """Return the snapshots of every group, the groups sorted and at the end what belongs to none."""
-    groups: dict[str | None, list[ListedSnapshot]] = {}
+) -> list[tuple[str | None, list[ListedSnapshot]]]:
+    """Return the name and the snapshots of every group, the groups sorted and at the end what belongs to none."""
+    groups: dict[tuple[str, ...] | None, list[ListedSnapshot]] = {}
     for snapshot in snapshots:
         values = [key.value_of(snapshot) for key in group_by]
-        parts = [f"{key}={value}" for key, value in zip(group_by, values)]
-        name = None if None in values else ", ".join(parts) or "all"
-        groups.setdefault(name, []).append(snapshot)
-    return dict(sorted(groups.items(), key=lambda item: (item[0] is None, item[0] or "")))
+        known = tuple(value for value in values if value is not None)
+        groups.setdefault(known if len(known) == len(values) else None, []).append(snapshot)
+    ordered = sorted(groups.items(), key=lambda item: (item[0] is None, item[0] or ()))
+    return [(_group_name(group_by, values), members) for values, members in ordered]
+
+
+def _group_name(group_by: Sequence[GroupKey], values: tuple[str, ...] | None) -> str | None:
+    if values is None:
+        return None
+    return ", ".join(f"{key}={_shown(value)}" for key, value in zip(group_by, values)) or "all"
+
+
+def _shown(text: str) -> str:
+    """Return foreign text fit for a line of a plan."""
+    return excerpt(text)[1:-1]
+
+
+def _copies(snapshots: Iterable[ListedSnapshot]) -> dict[str, list[str]]:
+    """Return the names of snapshots that are there more than once, by digest."""
+    names: dict[str, list[str]] = {}
+    for snapshot in snapshots:
+        names.setdefault(snapshot.digest, []).append(snapshot.name)
+    return {digest: sorted(found) for digest, found in names.items() if len(found) > 1}
 
 
 def _ancestors(survivors: Iterable[ListedSnapshot], snapshots: Iterable[ListedSnapshot]) -> Iterable[tuple[str, str]]:
@@ -173,12 +195,13 @@ def _ancestors(survivors: Iterable[ListedSnapshot], snapshots: Iterable[ListedSn
 def _children_first(leaving: set[str], snapshots: Iterable[ListedSnapshot]) -> tuple[str, ...]:
     """Order digests by how many ancestors they have, the most first; a cycle ends the count."""
     parents = {snapshot.digest: snapshot.parent for snapshot in snapshots}
-    depths = {}
+    depths: dict[str, int] = {}
     for digest in leaving:
-        line: list[str] = []
+        line: dict[str, None] = {}
         found: str | None = digest
-        while found is not None and found not in line:
-            line.append(found)
+        while found is not None and found not in depths and found not in line:
+            line[found] = None
             found = parents.get(found)
-        depths[digest] = len(line)
+        known = depths.get(found or "", 0)
+        depths.update((each, known + above) for above, each in enumerate(reversed(line), start=1))
     return tuple(sorted(leaving, key=lambda digest: (-depths[digest], digest)))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -162,15 +163,18 @@ def test_a_cycle_of_parents_ends() -> None:
     assert set(plan.remove) == {"g2", "g3"}
 
 
-def test_copies_are_one_snapshot_and_count_once() -> None:
-    plan = decide(snapshot("g1", 1), snapshot("g-copy", 1, digest="g1"), snapshot("g2", 2), snapshot("g3", 3), last=2)
-    assert plan.remove == ("g3",)
+def test_copies_stay_and_count_once() -> None:
+    copies = [snapshot("g1", 1), snapshot("g-copy", 1, digest="g1")]
+    assert decide(*copies, snapshot("g2", 2), snapshot("g3", 3), last=2).remove == ("g3",)
+    plan = decide(*copies, snapshot("g0", 0), last=1)
+    assert plan.remove == ()
+    assert reason(plan, "g1") == "it is there as g-copy and as g1"
 
 
 def test_a_copy_that_is_not_selected_keeps_the_snapshot() -> None:
     plan = decide(snapshot("g1", 1), snapshot("g2", 2), snapshot("other", 2, digest="g2"), last=1)
     assert plan.remove == ()
-    assert reason(plan, "g2") == "it is also there as other, which is not selected"
+    assert reason(plan, "g2") == "it is there as g2 and as other"
 
 
 def test_what_has_no_readable_time_stays_and_takes_nobodys_place() -> None:
@@ -211,6 +215,13 @@ def test_verdicts_are_lines_with_their_reasons() -> None:
 
 def test_nothing_selected_removes_nothing() -> None:
     assert decide(snapshot("other", 99), last=0, allow_empty=True) == RetentionPlan((), ())
+
+
+def test_a_line_of_ten_thousand_is_planned_in_a_second() -> None:
+    line = [snapshot(f"g{n}", n + 1, parent=f"g{n + 1}") for n in range(10_000)]
+    start = time.process_time()
+    assert len(decide(snapshot("g-new"), *line, last=1).remove) == 10_000
+    assert time.process_time() - start < 1
 
 
 labels = st.dictionaries(st.sampled_from(["pinned", "team"]), st.sampled_from(["a", "b"]))
@@ -327,3 +338,17 @@ def test_a_child_goes_before_its_parent(
             parent = parents.get(parent)
         if parent is None:  # no cycle
             assert not set(leaving[:position]) & (line - {digest})
+
+
+def test_groups_whose_labels_spell_the_same_text_stay_apart() -> None:
+    one = snapshot("g1", 1, labels={"app": "1", "env": "2, label:env=3"})
+    two = snapshot("g2", 2, labels={"app": "1, label:env=2", "env": "3"})
+    assert kept(decide(one, two, group_by=("label:app", "label:env"), last=1)) == ["g1", "g2"]
+
+
+def test_what_labels_hold_does_not_reach_a_terminal() -> None:
+    (verdict,) = decide(
+        snapshot("g1", 1, labels={"app": "\x1b[31m" + "x" * 5000}), group_by=("label:app",), last=1
+    ).verdicts
+    assert str(verdict).isprintable()
+    assert len(str(verdict)) < 300
