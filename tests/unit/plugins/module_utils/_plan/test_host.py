@@ -31,7 +31,12 @@ SYSTEM = Python(
     packages_writable=True,
     user_packages_dir="/root/.local/lib/python3.11/site-packages",
 )
-VIRTUAL = {"executable": "/venv/bin/python", "is_virtual": True, "is_system": False, "packages_dir": "/venv/lib"}
+VIRTUAL: dict[str, Any] = {
+    "executable": "/venv/bin/python",
+    "is_virtual": True,
+    "is_system": False,
+    "packages_dir": "/venv/lib",
+}
 PIP = ("-m", "pip", "install", "--no-input", "--disable-pip-version-check")
 
 
