@@ -13,8 +13,10 @@ import subprocess
 PROGRAMS = {
     "bsdtar": "libarchive-tools",
     "busybox": "busybox-static",
+    "chromium": "chromium",
     "mkfs.ext4": "e2fsprogs",
     "mkfs.xfs": "xfsprogs",
+    "pdftotext": "poppler-utils",
     "sqlite3": "sqlite3",
     "strace": "strace",
     "tar": "tar",
