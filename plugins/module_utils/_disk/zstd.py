@@ -40,7 +40,6 @@ except ImportError:
 MAX_WINDOW_BYTES = 1 << 27  # what every microsandbox decodes; the next power is refused by all of them
 LEVELS = range(1, 20)
 
-_ERRORS = tuple(library.ZstdError for library in (_package, _std) if library is not None)
 # How both libraries call the end of a block in the middle of a frame; the number is the same in both.
 _END_BLOCK = 1
 _LONG_RUN_BYTES = 64 << 20  # less is compressed in the time that it takes to end a block
@@ -271,7 +270,7 @@ class _BlockStream:
 
     def __init__(self, blocks: BlockSource) -> None:
         self._blocks = blocks
-        self._decoder = _new_decoder()
+        self._decode = _new_decoder()
         self._content = memoryview(b"")
         self._zeros = 0  # behind the content
 
@@ -297,18 +296,29 @@ class _BlockStream:
         if not self._blocks.is_complete:
             raise FormatError("archive ends inside its zstd frame")
 
-    def _decode(self, piece: bytes) -> bytes:
-        try:
-            return bytes(self._decoder.decompress(piece))
-        except _ERRORS as exc:
-            raise FormatError(f"zstd frame is damaged: {exc}") from exc
 
-
-def _new_decoder() -> Any:
+def _new_decoder() -> Callable[[bytes], bytes]:
+    """Return what decodes a frame piece by piece, each to its end."""
     if _package is not None:
-        return _package.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
+        package = _package.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
+
+        def decode(piece: bytes) -> bytes:
+            try:
+                return package.decompress(piece)
+            except _package.ZstdError as exc:
+                raise FormatError(f"zstd frame is damaged: {exc}") from exc
+
+        return decode
     if _std is not None:
-        return _std.ZstdDecompressor()
+        standard = _std.ZstdDecompressor()
+
+        def decode_with_standard(piece: bytes) -> bytes:
+            try:
+                return bytes(standard.decompress(piece))
+            except _std.ZstdError as exc:
+                raise FormatError(f"zstd frame is damaged: {exc}") from exc
+
+        return decode_with_standard
     raise UnsupportedError(_NO_LIBRARY, library="zstandard")
 
 

@@ -86,10 +86,10 @@ def install(cache: Path, force: bool = False, traffic: Traffic | None = None) ->
 @contextlib.contextmanager
 def installing(cache: Path, patience: float = 0, force: bool = False) -> Iterator[Callable[[], None]]:
     """Install, and yield while the files are there and the locks are held."""
-    with staging(cache, force) as sink:
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(staging(cache, force))
         archive = judge(sink)
-        with sink.installed(decide(cache, archive, force), archive.images, patience) as keep:
-            yield keep
+        yield stack.enter_context(sink.installed(decide(cache, archive, force), archive.images, patience))
 
 
 def found(cache: Path) -> set[str]:
