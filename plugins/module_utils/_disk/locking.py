@@ -11,11 +11,26 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Callable, NamedTuple
 
 from .._core.errors import StateError
 
 _RETRY_SECONDS = 0.05
+
+
+class LockFile(NamedTuple):
+    """A lock file, and how to lock it.
+
+    Attributes:
+        path: Where it is.
+        mode: The mode that it gets when it is missing.
+        is_shared: Whether others may hold it as well, if they share it too.
+    """
+
+    path: str
+    mode: int = 0o644
+    is_shared: bool = False
 
 
 @contextlib.contextmanager
@@ -56,21 +71,68 @@ def wait_for_lock(fd: int, what: str, patience: float) -> None:
     Raises:
         StateError: Another process holds it for longer than ``patience`` seconds.
     """
+    _wait_while_busy(lambda: None if try_lock(fd) else what, patience)
+
+
+@contextlib.contextmanager
+def locked_files(files: Sequence[LockFile], patience: float) -> Iterator[None]:
+    """Hold flocks on lock files, which are made when they are missing and stay.
+
+    While one of them is waited for, none is held.
+
+    Args:
+        files: The lock files; their directories exist.
+        patience: How long to wait for all of them together, in seconds.
+
+    Raises:
+        StateError: Another process holds one of them for longer than that, or one is no regular file.
+        OSError: A lock file cannot be made or opened.
+    """
+    with contextlib.ExitStack() as stack:
+        _wait_while_busy(lambda: _take_all(files, stack), patience)
+        yield
+
+
+def _take_all(files: Sequence[LockFile], stack: contextlib.ExitStack) -> str | None:
+    """Take all locks for a stack to release, or none, and return which one is not to be had."""
+    with contextlib.ExitStack() as taken:
+        for file in files:
+            fd = open_lock_file(file.path, file.mode)
+            taken.callback(os.close, fd)
+            if not try_lock(fd, file.is_shared) or not _is_at(fd, file.path):
+                return file.path
+        stack.enter_context(taken.pop_all())
+    return None
+
+
+def _is_at(fd: int, path: str) -> bool:
+    """Return whether a lock file is still the one that others find: a lock on a removed one keeps nobody out."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _wait_while_busy(take: Callable[[], str | None], patience: float) -> None:
+    """Call ``take`` until it names nothing that is busy, but no longer than ``patience`` seconds."""
     deadline = time.monotonic() + patience
-    while not try_lock(fd):
+    while True:
+        busy = take()
+        if busy is None:
+            return
         if time.monotonic() >= deadline:
             raise StateError(
-                f"{what} is locked by another process, for longer than the {patience:g} seconds to wait",
-                path=what,
+                f"{busy} is locked by another process, for longer than the {patience:g} seconds to wait",
+                path=busy,
                 waited_seconds=patience,
             )
         time.sleep(_RETRY_SECONDS)
 
 
-def try_lock(fd: int) -> bool:
-    """Take an exclusive flock on an open descriptor if nobody holds one, and return whether it was taken."""
+def try_lock(fd: int, is_shared: bool = False) -> bool:
+    """Take a flock on an open descriptor if no other holder is in its way, and return whether it was taken."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as exc:
         if exc.errno in (errno.EWOULDBLOCK, errno.EACCES):
             return False
@@ -124,7 +186,7 @@ def _make_or_open(name: str, mode: int, directory_fd: int) -> int:
 
 
 def make_directories(path: str) -> list[str]:
-    """Create the directory and its missing parents with mode 0755, and return those created, outermost first.
+    """Create the directory and its missing parents durably, with mode 0755, and return those created, outermost first.
 
     Root gives each to the owner of the directory above it, so that a user's home stays the user's.
     """
@@ -133,13 +195,29 @@ def make_directories(path: str) -> list[str]:
     while not os.path.lexists(current):
         missing.append(current)
         current = os.path.dirname(current)
-    made = []
-    for directory in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, 0o755)
-            made.append(directory)
-            adopt_owner(directory, os.stat(os.path.dirname(directory)))
+    made: list[str] = []
+    try:
+        for directory in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(directory, 0o755)
+                made.append(directory)
+                adopt_owner(directory, os.stat(os.path.dirname(directory)))
+                _sync_directory(os.path.dirname(directory))
+    except OSError:
+        remove_empty(made)
+        raise
     return made
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as exc:
+        exc.filename = path
+        raise
+    finally:
+        os.close(fd)
 
 
 def remove_empty(directories: list[str]) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +18,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.locking import (
+    LockFile,
     adopt_owner,
     locked_directory,
+    locked_files,
     make_directories,
     open_lock_file,
     remove_empty,
@@ -34,6 +38,16 @@ print("held", flush=True)
 time.sleep(float(sys.stdin.readline()))
 """
 
+MAKER = f"import sys; from {make_directories.__module__} import make_directories; make_directories(sys.argv[1])"
+
+LOCKER = f"""
+import sys
+from {LockFile.__module__} import LockFile, locked_files
+with locked_files([LockFile(sys.argv[1])], 20):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[subprocess.Popen[str]]:
@@ -46,6 +60,12 @@ def held(path: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
+
+
+@pytest.fixture
+def environment(collections_path: Path) -> dict[str, str]:
+    """The environment of a process that is to find the collection."""
+    return {**os.environ, "PYTHONPATH": str(collections_path)}
 
 
 def is_free(path: Path) -> bool:
@@ -149,6 +169,22 @@ def test_made_directories_are_listed_outermost_first_and_removed_innermost_first
     assert list(tmp_path.iterdir()) == []
 
 
+def test_made_directories_are_durable(tmp_path: Path, environment: dict[str, str]) -> None:
+    trace = tmp_path / "trace"
+    command = ["strace", "-qq", "-y", "-e", "trace=mkdir,mkdirat,fsync", "-o", str(trace)]
+    subprocess.run([*command, sys.executable, "-B", "-c", MAKER, str(tmp_path / "a/b")], env=environment, check=True)
+    calls = re.findall(rf"^(mkdir|fsync).*?{tmp_path}([^\">]*)", trace.read_text(), re.MULTILINE)
+    assert calls == [("mkdir", "/a"), ("fsync", ""), ("mkdir", "/a/b"), ("fsync", "/a")]
+
+
+def test_directories_that_cannot_be_made_durable_go_again(tmp_path: Path, environment: dict[str, str]) -> None:
+    inject = ["-e", "trace=fsync", "-e", "inject=fsync:error=EIO:when=2"]
+    command = ["strace", "-qq", "-o", "/dev/null", *inject, sys.executable, "-B", "-c", MAKER, str(tmp_path / "a/b/c")]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert f"Input/output error: '{tmp_path}/a'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_what_root_makes_below_a_users_directory_is_the_users(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 23456)
@@ -177,6 +213,92 @@ def test_a_lock_is_refused_to_a_second_descriptor_of_the_same_process(tmp_path: 
     finally:
         os.close(first)
         os.close(second)
+
+
+def lock_all(directory: Path, patience: float, is_shared: bool = False) -> None:
+    with locked_files([LockFile(str(directory / name), 0o600, is_shared) for name in ("a", "b")], patience):
+        assert not is_free(directory / "a")
+        assert not is_free(directory / "b")
+
+
+def test_lock_files_are_held_together_and_stay(tmp_path: Path) -> None:
+    lock_all(tmp_path, 0)
+    assert [is_free(path) for path in tmp_path.iterdir()] == [True, True]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_no_lock_file_is_held_while_another_is_waited_for(tmp_path: Path) -> None:
+    lock_all(tmp_path, 0)
+    looks = []
+
+    def look() -> None:
+        time.sleep(0.2)
+        for dummy in range(50):
+            looks.append(is_free(tmp_path / "a"))
+            time.sleep(0.01)
+
+    with held(tmp_path / "b"):
+        reader = threading.Thread(target=look)
+        reader.start()
+        with pytest.raises(StateError, match=f"^{tmp_path}/b is locked") as caught:
+            lock_all(tmp_path, 1)
+        reader.join()
+    assert caught.value.facts == {"path": str(tmp_path / "b"), "waited_seconds": 1}
+    assert True in looks
+
+
+def test_lock_files_can_be_shared(tmp_path: Path) -> None:
+    tmp_path.joinpath("a").touch()
+    fd = os.open(tmp_path / "a", os.O_RDONLY)
+    try:
+        assert try_lock(fd, is_shared=True)
+        lock_all(tmp_path, 0, is_shared=True)
+        with pytest.raises(StateError, match="a is locked"):
+            lock_all(tmp_path, 0)
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_lock_file_that_its_holder_removes_is_made_anew(tmp_path: Path, is_replaced: bool) -> None:
+    lock = tmp_path / "x.lock"
+    lock.touch()
+    with held(lock) as pruning:
+
+        def prune() -> None:
+            time.sleep(0.2)
+            lock.unlink()
+            if is_replaced:
+                lock.touch()
+            pruning.kill()
+
+        pruner = threading.Thread(target=prune)
+        pruner.start()
+        with locked_files([LockFile(str(lock))], 20):
+            pruner.join()
+            assert not is_free(lock)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_lock_on_a_file_that_is_removed_before_it_is_locked_is_taken_anew(
+    tmp_path: Path, environment: dict[str, str], is_replaced: bool
+) -> None:
+    lock = tmp_path / "x.lock"
+    # The kernel gets the first flock late.
+    command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=flock:delay_enter=1000000:when=1"]
+    command += [sys.executable, "-B", "-c", LOCKER, str(lock)]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        while not lock.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        lock.unlink()
+        if is_replaced:
+            lock.touch()
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        assert not is_free(lock)
+        process.communicate()
+    assert is_free(lock)
 
 
 def test_a_lock_file_is_made_and_found_again(tmp_path: Path) -> None:
