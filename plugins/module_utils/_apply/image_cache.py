@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Callable
@@ -115,7 +116,7 @@ class CacheStaging:
         Args:
             steps: What to install, in this order.
             images: The images that need the files.
-            patience: How long to wait for each of microsandbox's locks, in seconds.
+            patience: How long to wait for each of microsandbox's locks, and for all its leases together, in seconds.
 
         Raises:
             StateError: A lock stays held, or the cache changed since it was looked at.
@@ -127,13 +128,17 @@ class CacheStaging:
         for step in steps:
             if step.content is not None:
                 self._stage_content(step.name, step.content)
-        needed = {step.name for step in steps} | {name for image in images for name, dummy in image.sizes}
+            elif step.name not in self._entries:
+                # The archive brings it, but it was there when its turn came.
+                raise _is_gone(step.path)
+        written = {step.name for step in steps}
+        kept = {name: size for image in images for name, size in image.sizes if name not in written}
         made: list[str] = []
         try:
-            for kind in sorted({step.name.kind for step in steps}):
+            for kind in _kinds(steps):
                 made += self._make_directory(kind)
-            with locked_cache_files(self._cache_dir, needed, patience):
-                _require_there(self._cache_dir, needed - {step.name for step in steps})
+            with locked_cache_files(self._cache_dir, written, kept, patience):
+                _require_there(self._cache_dir, kept)
                 with _Installation(self._area, self._cache_dir, self._entries) as installation:
                     installation.run(steps)
                     yield installation.keep
@@ -190,19 +195,29 @@ class _Installation:
                 with self._directory(step.name.kind) as fd:
                     self._area.place_file(self._entries[step.name], fd, step.name.file, step.replaces is not None)
                 self._done.append(step)
-            self._sync(part)
+            for kind in _kinds(part):
+                self._sync(kind)
 
     def _undo(self) -> None:
-        """Take back what was put into place, the last one first."""
-        for step in reversed(self._done):
-            with self._directory(step.name.kind) as fd:
-                self._area.take_back(self._entries[step.name], fd, step.name.file, step.replaces is not None)
-        self._sync(self._done)
+        """Take back what was put into place, the last one first; one that cannot be taken back stops no other."""
+        calls = [functools.partial(self._take_back, step) for step in reversed(self._done)]
+        calls += [functools.partial(self._sync, kind) for kind in _kinds(self._done)]
+        errors = []
+        for call in calls:
+            try:
+                call()
+            except OSError as exc:
+                errors.append(exc)
+        if errors:
+            raise errors[0]
 
-    def _sync(self, steps: Sequence[InstallCacheFile]) -> None:
-        for kind in sorted({step.name.kind for step in steps}):
-            with self._directory(kind) as fd:
-                os.fsync(fd)
+    def _take_back(self, step: InstallCacheFile) -> None:
+        with self._directory(step.name.kind) as fd:
+            self._area.take_back(self._entries[step.name], fd, step.name.file, step.replaces is not None)
+
+    def _sync(self, kind: str) -> None:
+        with self._directory(kind) as fd:
+            os.fsync(fd)
 
     @contextlib.contextmanager
     def _directory(self, kind: str) -> Iterator[int]:
@@ -214,9 +229,20 @@ class _Installation:
             os.close(fd)
 
 
-def _require_there(cache_dir: str, names: set[CacheFile]) -> None:
-    """Check that files which the images share with the cache did not go while the archive was read."""
-    for name in sorted(names):
+def _kinds(steps: Sequence[InstallCacheFile]) -> list[str]:
+    return sorted({step.name.kind for step in steps})
+
+
+def _require_there(cache_dir: str, sizes: Mapping[CacheFile, int]) -> None:
+    """Check that files which the images share with the cache did not go or change while the archive was read."""
+    for name, size in sorted(sizes.items()):
         target = look_at_target(cache_dir, name)
         if not target.is_file:
-            raise StateError(f"{target.path} is gone, though it was there when this run looked", path=target.path)
+            raise _is_gone(target.path)
+        if target.size_bytes != size:
+            message = f"{target.path} has {target.size_bytes} bytes, though it had {size} when this run looked"
+            raise StateError(message, path=target.path, found=target.size_bytes, wanted=size)
+
+
+def _is_gone(path: str) -> StateError:
+    return StateError(f"{path} is gone, though it was there when this run looked", path=path)

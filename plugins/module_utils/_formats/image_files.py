@@ -91,16 +91,16 @@ def image_files(reference: str, metadata: ImageMetadata) -> tuple[CacheFile, ...
     return (*layers, fsmeta, vmdk_file(metadata.manifest_digest), metadata_file(reference))
 
 
-def lock_file(file: CacheFile) -> str | None:
-    """Return the name of the lock beside a file that its writers hold, or None where another file's lock covers it.
+def lock_file(file: CacheFile) -> CacheFile:
+    """Return the lock that the writers of a file hold.
 
-    The lock on the merged tree of an image covers its disk description.
+    It is beside the file; that on the merged tree of an image covers the image's disk description as well.
     """
     if file.kind == VMDK:
-        return None
+        return CacheFile(FSMETA, file.file[: -len(".vmdk")] + ".erofs.lock")
     if file.kind == MANIFESTS:
-        return file.file[: -len(".json")] + ".lock"
-    return file.file + ".lock"
+        return CacheFile(MANIFESTS, file.file[: -len(".json")] + ".lock")
+    return CacheFile(file.kind, file.file + ".lock")
 
 
 def lease_name(file_name: str) -> str:

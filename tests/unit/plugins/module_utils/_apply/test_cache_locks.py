@@ -11,8 +11,10 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -81,7 +83,7 @@ def found(cache: Path) -> set[str]:
 
 
 def test_every_lock_and_lease_is_held_and_left(cache: Path) -> None:
-    with locked_cache_files(str(cache), FILES, 0):
+    with locked_cache_files(str(cache), FILES, (), 0):
         assert found(cache) == {*LOCKS, *LEASE_FILES}
         assert [name for name in found(cache) if is_free(cache / name)] == []
     assert [name for name in found(cache) if not is_free(cache / name)] == []
@@ -91,7 +93,7 @@ def test_every_lock_and_lease_is_held_and_left(cache: Path) -> None:
 def test_an_older_cache_gets_no_leases(cache: Path) -> None:
     for file in FILES:
         cache.joinpath(file.kind, ".msb-leases").rmdir()
-    with locked_cache_files(str(cache), FILES, 0):
+    with locked_cache_files(str(cache), FILES, (), 0):
         assert found(cache) == set(LOCKS)
 
 
@@ -108,7 +110,7 @@ def test_another_holder_of_any_of_them_is_waited_for_and_then_named(cache: Path,
 
 
 def enter(cache: Path, patience: float) -> None:
-    with locked_cache_files(str(cache), FILES, patience):
+    with locked_cache_files(str(cache), FILES, (), patience):
         pass
 
 
@@ -123,17 +125,83 @@ def test_a_holder_that_lets_go_in_time_is_no_obstacle(cache: Path, name: str) ->
         assert time.monotonic() - before > 0.1
 
 
-def test_two_runs_take_them_in_one_order(cache: Path) -> None:
-    # Whoever has the first of them gets the others; the second run waits at the first one.
-    first = min([*LOCKS, *LEASE_FILES])
-    with locked_cache_files(str(cache), FILES, 0), pytest.raises(StateError) as caught:
+def test_the_lock_that_a_pull_holds_for_its_duration_comes_first(cache: Path) -> None:
+    # A pull holds the lock on the metadata and waits for the others: they are free while that one is waited for.
+    with held(cache / LOCKS[2]), pytest.raises(StateError):
         enter(cache, 0)
-    assert caught.value.facts["path"] == str(cache / first)
+    assert found(cache) == {LOCKS[2]}
+
+
+@pytest.mark.parametrize(("name", "later"), [(LOCKS[2], LOCKS[0]), (LOCKS[0], LOCKS[1]), (LOCKS[1], LEASE_FILES[1])])
+def test_two_runs_take_them_in_one_order(cache: Path, name: str, later: str) -> None:
+    with held(cache / name), held(cache / later), pytest.raises(StateError) as caught:
+        enter(cache, 0)
+    assert caught.value.facts["path"] == str(cache / name)
+
+
+def test_who_waits_for_a_lease_holds_none(cache: Path) -> None:
+    taken = []
+
+    def take_each() -> None:
+        time.sleep(0.2)
+        for name in LEASE_FILES:
+            for dummy in range(20):
+                if is_free(cache / name):
+                    taken.append(name)
+                    break
+                time.sleep(0.01)
+
     enter(cache, 0)
+    busy = LEASE_FILES[2]  # the last of them in the order in which they are taken
+    with held(cache / busy):
+        reader = threading.Thread(target=take_each)
+        reader.start()
+        with pytest.raises(StateError) as caught:
+            enter(cache, 2)
+        reader.join()
+    assert caught.value.facts["path"] == str(cache / busy)
+    assert taken == [name for name in LEASE_FILES if name != busy]
+
+
+@pytest.mark.parametrize("name", [LOCKS[0], LOCKS[1], LEASE_FILES[0], LEASE_FILES[1]])
+def test_what_is_kept_is_shared_with_its_readers_alone(cache: Path, name: str) -> None:
+    with held(cache / name, "LOCK_SH"), kept(cache):
+        assert not is_free(cache / name)
+    with held(cache / name), pytest.raises(StateError, match="is locked"), kept(cache):
+        pytest.fail("the lock is held")
+
+
+def kept(cache: Path) -> AbstractContextManager[None]:
+    return locked_cache_files(str(cache), (), FILES[:2], 0)
+
+
+def test_the_lock_on_a_tree_that_is_kept_is_not_shared_while_its_disk_description_is_written(cache: Path) -> None:
+    both = locked_cache_files(str(cache), FILES[2:3], FILES[1:2], 0)
+    with held(cache / LOCKS[1], "LOCK_SH"), pytest.raises(StateError, match=LOCKS[1]), both:
+        pytest.fail("the lock is held")
+
+
+def test_leases_that_appear_while_a_lock_is_waited_for_are_honoured(cache: Path) -> None:
+    leases = cache / "layers/.msb-leases"
+    leases.rmdir()
+    with held(cache / LOCKS[0]) as pull, contextlib.ExitStack() as stack:
+
+        def publish() -> None:
+            time.sleep(0.3)
+            leases.mkdir()
+            stack.enter_context(held(cache / LEASE_FILES[0], "LOCK_SH"))
+            pull.kill()
+
+        later = threading.Thread(target=publish)
+        later.start()
+        with pytest.raises(StateError, match="is locked by another process") as caught:
+            enter(cache, 3)
+        later.join()
+    assert caught.value.facts["path"] == str(cache / LEASE_FILES[0])
 
 
 def test_files_of_one_kind_need_no_locks_of_another(cache: Path) -> None:
-    with locked_cache_files(str(cache), FILES[:1], 0):
+    with locked_cache_files(str(cache), FILES[:1], (), 0):
         assert found(cache) == {LOCKS[0], LEASE_FILES[0]}
 
 

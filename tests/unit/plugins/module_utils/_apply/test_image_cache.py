@@ -252,6 +252,47 @@ def test_a_file_that_goes_meanwhile_is_missed(cache: Path) -> None:
     assert not cache.joinpath("manifests", METADATA.file).exists()
 
 
+def test_a_file_that_changes_meanwhile_is_refused(cache: Path) -> None:
+    install(cache)
+    cache.joinpath("manifests", METADATA.file).unlink()
+    with staging(cache) as sink:
+        archive = judge(sink)
+        steps = decide(cache, archive)
+        changed = next(cache.joinpath("layers").glob("*.erofs"))
+        size = changed.stat().st_size
+        changed.write_bytes(b"\xdd" * 100)
+        with pytest.raises(StateError, match=f"{changed.name} has 100 bytes, though it had {size} when this run"):
+            enter(sink, steps, archive)
+    assert not cache.joinpath("manifests", METADATA.file).exists()
+
+
+def test_a_file_that_goes_before_the_decision_is_missed(cache: Path) -> None:
+    # It was there when the archive brought it, so it was not staged.
+    install(cache)
+    with staging(cache) as sink:
+        archive = judge(sink)
+        gone = next(cache.joinpath("layers").glob("*.erofs"))
+        gone.unlink()
+        with pytest.raises(StateError, match=f"{gone.name} is gone, though it was there"):
+            enter(sink, decide(cache, archive), archive)
+    install(cache)
+    assert observe_image(str(cache), REFERENCE, DIGEST).boots_offline
+
+
+def lose_and_fail(cache: Path, name: str) -> None:
+    """Install, lose one of the files, and fail."""
+    with installing(cache):
+        cache.joinpath(name).unlink()
+        raise KeyError
+
+
+@pytest.mark.parametrize("name", [f"manifests/{METADATA.file}", f"vmdk/{VMDK.file}", *SIZES])
+def test_a_file_that_cannot_be_taken_back_stops_no_other(cache: Path, name: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        lose_and_fail(cache, name)
+    assert found(cache) == set()
+
+
 @pytest.mark.parametrize("kind", ["symlink", "file"])
 def test_a_directory_that_is_none_leaves_those_that_were_made(cache: Path, tmp_path: Path, kind: str) -> None:
     with staging(cache) as sink:
@@ -303,6 +344,22 @@ def test_files_that_are_only_needed_are_locked_as_well(cache: Path, kept: str) -
         fd = os.open(f"{cache / kept}.lock", os.O_RDONLY)
         assert not try_lock(fd)
         os.close(fd)
+
+
+@pytest.mark.parametrize("kept", sorted(SIZES))
+def test_who_reads_a_file_that_is_only_needed_stops_no_installation(cache: Path, kept: str) -> None:
+    install(cache)
+    for name in found(cache) - {kept}:
+        cache.joinpath(name).unlink()
+    leases = cache.joinpath(kept).parent / ".msb-leases"
+    leases.mkdir()
+    reader = os.open(leases / TINY["lease_file_names"][kept], os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        install(cache)
+    finally:
+        os.close(reader)
+    assert observe_image(str(cache), REFERENCE, DIGEST).boots_offline
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for another user")

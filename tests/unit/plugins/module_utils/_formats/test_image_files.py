@@ -96,16 +96,16 @@ def test_locks_have_the_names_that_microsandbox_gives_them(version: str) -> None
         names = [name.partition("/cache/")[2] for name in home.getnames()]
     files = [CacheFile(*name.split("/")) for name in names if name.endswith(".erofs")]
     found = {name for name in names if name.endswith(".erofs.lock")}
-    assert found == {f"{file.kind}/{lock_file(file)}" for file in files}
+    assert found == {"/".join(lock_file(file)) for file in files}
     assert LEASES == ".msb-leases"
 
 
 def test_the_lock_on_metadata_is_named_after_its_key() -> None:
-    assert lock_file(CacheFile("manifests", "0123.json")) == "0123.lock"
+    assert lock_file(CacheFile("manifests", "0123.json")) == CacheFile("manifests", "0123.lock")
 
 
-def test_a_disk_description_has_no_lock_of_its_own() -> None:
-    assert lock_file(vmdk_file(DIGEST)) is None
+def test_the_lock_on_the_tree_covers_the_disk_description() -> None:
+    assert lock_file(vmdk_file(DIGEST)) == lock_file(fsmeta_file(DIGEST))
 
 
 def test_a_digest_is_written_without_its_colon() -> None:
