@@ -15,7 +15,6 @@ from .extents import ExtentMap, scan_extents
 from .linux import reflink, start_writeback
 from .place import require_space
 from .sparse_file import BufferPool, SparseWriter, Traffic, read_segments
-from .stage_thread import StageThread
 
 _RANGE_BYTES = 32 << 20
 _NO_COPY_FILE_RANGE = frozenset({errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM})
@@ -100,8 +99,9 @@ def _copy_by_reading(
     os.ftruncate(target_fd, 0)
     writer = SparseWriter(target_fd, traffic)
     content_hash = None if algorithm is None else ContentHash(algorithm, extent_map.size_bytes)
-    with HashThread(content_hash, pool) as hashing, StageThread(writer.put, hashing.feed) as writing:
+    with HashThread(content_hash, pool) as thread:
         for segment in read_segments(source_fd, extent_map, pool, traffic):
-            writing.feed(segment)
+            writer.put(segment)
+            thread.feed(segment)
     writer.finish()
     return None if content_hash is None else content_hash.digest()
