@@ -183,8 +183,7 @@ def _run_child(operation: Operation, world: Path, result: int, reader: int) -> N
 
 
 def _attach(process: int, trace: Path, injected: Sequence[str]) -> subprocess.Popen[str]:
-    # One file for each thread, so that no line is torn. Only the main one counts: the writes of the thread that stages
-    # the uppers of an import have the numbers of other calls, and get no faults.
+    # One file for each thread, so that no line is torn. The threads of ours only read, hash and unpack.
     command = ["strace", "--follow-forks", "--output-separately", "--decode-fds=path", "--string-limit=0"]
     command += ["--signal=none", f"--trace={_CHANGING},{','.join(_READING)}", f"--output={trace}"]
     command += [*(f"--inject={fault}" for fault in injected), f"--attach={process}"]

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import collections
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Callable, Generic, TypeVar
 
 Item = TypeVar("Item")
+
+_AHEAD = 4  # items, fewer than there are buffers in a pool
 
 
 class StageThread(Generic[Item]):
@@ -79,3 +83,42 @@ class StageThread(Generic[Item]):
     def _note(self, done: Future[None]) -> None:
         if self._failed is None and done.exception() is not None:
             self._failed = done
+
+
+class ReadAhead(Generic[Item]):
+    """Yields the items of an iterator that runs in a thread of its own, a few items ahead.
+
+    As a context manager it ends the thread, and with it the iterator. An exception of the iterator is raised where its
+    next item would be.
+
+    Args:
+        items: The iterator, which nobody else may use inside the block.
+    """
+
+    def __init__(self, items: Iterator[Item]) -> None:
+        self._items = items
+        self._thread = ThreadPoolExecutor(1)
+        self._ahead: collections.deque[Future[Item | None]] = collections.deque()
+
+    def __enter__(self) -> ReadAhead[Item]:
+        for dummy in range(_AHEAD):
+            self._fetch()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for future in self._ahead:
+            future.cancel()
+        self._thread.shutdown()
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            item = self._ahead.popleft().result()
+            if item is None:
+                return
+            self._fetch()
+            yield item
+
+    def _fetch(self) -> None:
+        self._ahead.append(self._thread.submit(next, self._items, None))

@@ -17,7 +17,7 @@ from .._core.timestamps import index_text_from_rfc3339
 from .._disk.content_hash import ALGORITHMS, SPARSE_SHA256, ContentHash, HashThread, hash_file
 from .._disk.extents import scan_extents
 from .._disk.sparse_file import BufferPool, Segment, SparseWriter, Traffic
-from .._disk.stage_thread import StageThread
+from .._disk.stage_thread import ReadAhead
 from .._formats.descriptor import Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, parse_manifest
 from .._formats.member_names import CacheFile, SnapshotDirectory, SnapshotFile
@@ -144,10 +144,13 @@ class ArchiveWalk:
             else self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
         )
         pool = self.cache.pool
-        with taking as put, HashThread(content_hash, pool) as hashing, StageThread(put, hashing.feed) as writing:
+        with taking as put, HashThread(content_hash, pool) as hashing:
             upper.is_kept = put is not None
-            for segment in reader.body_segments(member, pool):
-                writing.feed(segment)
+            with ReadAhead(reader.body_segments(member, pool)) as segments:
+                for segment in segments:
+                    if put is not None:
+                        put(segment)
+                    hashing.feed(segment)
         if content_hash is not None:
             upper.digest = content_hash.digest()
 

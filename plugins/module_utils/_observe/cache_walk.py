@@ -15,7 +15,7 @@ from typing import Callable, NamedTuple, Protocol
 from .._core.errors import FormatError, IntegrityError, excerpt
 from .._disk.content_hash import SHA256, ContentHash, HashThread
 from .._disk.sparse_file import BufferPool, Segment
-from .._disk.stage_thread import StageThread
+from .._disk.stage_thread import ReadAhead
 from .._formats.archive_contents import MAX_CACHE_FILES
 from .._formats.image_files import MANIFESTS, VMDK, erofs_files, extent_files, layer_file, metadata_file, vmdk_file
 from .._formats.image_metadata import (
@@ -119,10 +119,13 @@ class CacheWalk:
         witness = ErofsWitness(member.real_bytes, what)
         content_hash = ContentHash(SHA256, member.real_bytes)
         taking = contextlib.nullcontext() if self.sink is None else self.sink.take_cache_file(name, member.real_bytes)
-        with taking as put, HashThread(content_hash, self.pool) as hashing, StageThread(put, hashing.feed) as writing:
-            for segment in reader.body_segments(member, self.pool):
-                witness.feed(segment)
-                writing.feed(segment)
+        with taking as put, HashThread(content_hash, self.pool) as hashing:
+            with ReadAhead(reader.body_segments(member, self.pool)) as segments:
+                for segment in segments:
+                    witness.feed(segment)
+                    if put is not None:
+                        put(segment)
+                    hashing.feed(segment)
             witness.judge()
         return CarriedFile(name, member.real_bytes, content_hash.digest())
 

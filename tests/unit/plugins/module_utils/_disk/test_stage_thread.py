@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.stage_thread import StageThread
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.stage_thread import ReadAhead, StageThread
 
 
 def test_items_are_worked_on_and_handed_on_in_order() -> None:
@@ -114,3 +115,61 @@ def test_no_more_items_wait_than_the_limit() -> None:
     go_on.set()
     feeder.join(10)
     assert fed == [0, 1, 2, 3]
+
+
+def test_items_are_read_ahead_in_order() -> None:
+    with ReadAhead(iter(range(1, 1000))) as items:
+        assert list(items) == list(range(1, 1000))
+
+
+def test_no_items_are_none() -> None:
+    nothing: Iterator[int] = iter(())
+    with ReadAhead(nothing) as items:
+        assert list(items) == []
+
+
+def test_items_are_read_in_another_thread_and_no_more_than_a_few_ahead() -> None:
+    readers: list[threading.Thread] = []
+
+    def read() -> Iterator[int]:
+        for number in range(1, 100):
+            readers.append(threading.current_thread())
+            yield number
+
+    with ReadAhead(read()) as items:
+        assert next(iter(items)) == 1
+    assert threading.current_thread() not in readers
+    assert len(readers) <= 6
+
+
+def test_an_error_of_the_iterator_comes_after_the_items_before_it() -> None:
+    def read() -> Iterator[int]:
+        yield 1
+        raise OSError(5, "bad disk")
+
+    found: list[int] = []
+
+    def read_all() -> None:
+        with ReadAhead(read()) as items:
+            found.extend(items)
+
+    with pytest.raises(OSError, match="bad disk"):
+        read_all()
+    assert found == [1]
+
+
+def test_an_error_in_the_block_ends_the_reading() -> None:
+    taken: list[int] = []
+
+    def read() -> Iterator[int]:
+        for number in range(1, 1 << 30):
+            taken.append(number)
+            yield number
+
+    def fail_at_once() -> None:
+        with ReadAhead(read()):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_at_once()
+    assert len(taken) <= 4
