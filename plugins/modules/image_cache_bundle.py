@@ -33,8 +33,8 @@ attributes:
     support: full
     details:
       - An import reads and judges the whole bundle in check mode too.
-      - A snapshot, an image or a bundle that is not there yet is reported as a change with a warning, because an
-        earlier task of the same play may be about to make it.
+      - A snapshot or a bundle that is not there yet, or an image that is not whole yet, is reported as a change with a
+        warning, because an earlier task of the same play may be about to make it.
   diff_mode:
     support: full
 requirements:
@@ -311,7 +311,7 @@ steps:
   returned: success
   type: list
   elements: str
-  sample: ["write image docker.io/library/python:3.12 (sha256:9dfd...) to /srv/images.tar.zst"]
+  sample: ["write image 'docker.io/library/python:3.12' (sha256:9dfd...) to /srv/images.tar.zst"]
 bytes:
   description: What the task moved.
   returned: success

@@ -32,8 +32,8 @@ attributes:
     support: full
     details:
       - An import reads and judges the whole archive in check mode too.
-      - A snapshot or an archive that is not there yet is reported as a change with a warning, because an earlier task
-        of the same play may be about to make it.
+      - A snapshot or an archive that is not there yet, or an image that is not whole yet, is reported as a change with
+        a warning, because an earlier task of the same play may be about to make it.
   diff_mode:
     support: full
 requirements:
@@ -101,13 +101,14 @@ options:
     description:
       - SHA-256 digest that the archive file must have, C(sha256:) and 64 hex digits.
       - Checked in the pass that reads the archive, before anything is installed. Where nothing is left to install, only
-        an archive with a table of contents of this collection is checked.
+        an archive with a table of contents of this collection is checked, and with O(digest) only that of this head.
     type: str
   digest:
     description:
       - Digest that the head of the imported archive must have.
-      - When that snapshot is installed already, the archive need not be there. One that is there is read only where its
-        table of contents lists an image that does not boot offline here. Archives of microsandbox have no such table.
+      - When that snapshot is installed already, the archive need not be there, and whatever else is at O(path) is no
+        error. The archive of this head is read only where its table of contents lists an image that does not boot
+        offline here. Archives of microsandbox have no such table.
         To have the image of one installed after the snapshot, leave the digest out.
     type: str
   name:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from file_listing import changes, list_tree
-from four_runs import run_four_times
+from four_runs import contradictions, run_four_times
 from real_ansible import Ansible, Result, task
 from sample_homes import CHILD, DATA, FIRST, SECOND, add_sandbox
 from sample_images import (
@@ -193,6 +193,22 @@ def test_a_reference_of_another_image_on_the_target_is_moved_by_force_alone(
     assert cache_content(target) == expected_content(target, TINY, TINY2)
 
 
+def test_metadata_that_an_old_version_wrote_of_another_image_is_replaced_by_force_alone(
+    ansible: Ansible, machine: Path, target: Path
+) -> None:
+    add_image(target, TINY2)
+    tag_image(target, TINY2, TINY.reference)
+    metadata = target / "cache" / metadata_name(TINY.reference)
+    fields = json.loads(metadata.read_text("utf-8"))
+    metadata.write_text(json.dumps({key: fields[key] for key in fields if not key.startswith("raw_")}), "utf-8")
+    path = Path(shutil.copy(ONE, machine))
+    result = refused(ansible, machine, home=target, path=path, state="imported")
+    assert result["error"]["code"] == "state"
+    assert result["error"]["facts"]["wanted"] == TINY.manifest_digest
+    run_four_times(ansible, machine, "snapshot_archive", home=target, path=path, state="imported", force=True)
+    assert cache_content(target) == expected_content(target, TINY, TINY2)
+
+
 def test_a_play_ships_a_snapshot_that_boots_offline_and_is_predicted_whole(
     ansible: Ansible, machine: Path, home: Path, target: Path
 ) -> None:
@@ -235,3 +251,26 @@ def test_check_and_diff_show_the_images_and_their_files(
         assert line in shown, printed
     assert "changed=2" in printed
     assert sorted(os.listdir(machine)) == ["home", path.name]
+
+
+def test_an_export_is_predicted_though_an_earlier_task_installs_the_image(
+    ansible: Ansible, machine: Path, home: Path
+) -> None:
+    path, other = machine / "image.tar.zst", machine / "a.tar.zst"
+    ansible.run("image_cache_bundle", home=home, state="exported", snapshots=["second"], path=path)
+    (home / "cache" / layer_name(BASE_LAYER)).unlink()
+    play = [
+        task("image_cache_bundle", home=home, state="imported", path=path),
+        task("snapshot_archive", home=home, state="exported", snapshot="second", path=other, with_image=True),
+    ]
+    predicted = ansible.play(*play, check=True)
+    assert predicted.exit_status == 0, predicted.printed
+    applied = ansible.play(*play)
+    assert applied.exit_status == 0, applied.printed
+    for expected, result in zip(predicted.results, applied.results):
+        assert expected["changed"]
+        assert result["changed"]
+        kept = {key: value for key, value in expected.items() if key in ("archive", "bundle", "images", "snapshots")}
+        assert contradictions(kept, result) == []
+    (warning,) = predicted.results[1]["warnings"]
+    assert f"{layer_name(BASE_LAYER)} is missing; unless it becomes so this task fails outside check mode" in warning

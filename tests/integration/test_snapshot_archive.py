@@ -154,6 +154,28 @@ def test_what_is_installed_by_digest_needs_no_archive(ansible: Ansible, machine:
     assert digests(result) == [SECOND]
 
 
+@pytest.mark.parametrize("kind", ["another archive", "directory", "looping link"])
+def test_what_is_installed_by_digest_does_not_depend_on_what_is_at_the_path(
+    ansible: Ansible, machine: Path, home: Path, kind: str
+) -> None:
+    path = machine / "a.tar.zst"
+    if kind == "another archive":
+        ansible.run("snapshot_archive", home=home, path=path, state="exported", snapshot="first")
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to(path)
+    request = {"home": home, "path": path, "state": "imported"}
+    checksum = "sha256:" + "0" * 64
+    result = run_four_times(
+        ansible, machine, "snapshot_archive", **request, digest=SECOND, checksum=checksum, changed=False
+    )
+    assert digests(result) == [SECOND]
+    assert result["archive"] == {"path": str(path), "head": SECOND}
+    result = ansible.run("snapshot_archive", **request, digest="sha256:" + "0" * 64)
+    assert result["failed"]
+
+
 def test_an_import_writes_the_row_of_what_was_installed_without_one(
     ansible: Ansible, machine: Path, home: Path
 ) -> None:

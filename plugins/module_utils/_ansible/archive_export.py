@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from .._apply.archive_export import apply_export, member_names
@@ -16,11 +17,11 @@ from .._formats.snapshot_names import looks_like_path, require_snapshot_name
 from .._observe.archive_file import find_sha256, is_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
 from .._observe.home import Home, require_writable
-from .._observe.image_cache import observe_image
+from .._observe.image_cache import CachedImage, observe_image
 from .._observe.lineage import observe_lineage
 from .._observe.store import find_digest
 from .._plan.archive import NO_COMPRESSION, ZSTD, WantedArchive, WriteArchive, plan_export, resolve_layout
-from .._plan.image_shipment import NO_SHIPMENT, Shipment, plan_shipment
+from .._plan.image_shipment import NO_SHIPMENT, Shipment, plan_shipment, unshippable_files
 from .._plan.plan import Plan
 from .results import snapshot_results
 from .task import Outcome, Task
@@ -28,15 +29,22 @@ from .task import Outcome, Task
 
 def export_snapshot(task: Task, home: Home) -> Outcome:
     """Make the archive reflect the snapshot."""
+    snapshot = task.params["snapshot"]
     wanted = wanted_archive(task, task.params["layout"])
     require_writable(home, wanted.path)
     with task.locked(os.path.dirname(wanted.path), create=True):
         with task.phase("observe"):
-            head = find_snapshot(task, home, task.params["snapshot"])
+            head = find_snapshot(task, home, snapshot)
             if head is None:
+                task.warnings.append(
+                    f"there is no snapshot {snapshot} yet; without one this task fails outside check mode"
+                )
                 return _predict_export(wanted, task)
             artifacts = observe_lineage(head, home.snapshots_dir) if task.params["with_parents"] else (head,)
-            shipment = _plan_images(task, home, artifacts)
+            images = _observe_images(task, home, artifacts)
+            if await_images(task, home, images):
+                return _predict_export(wanted, task)
+            shipment = plan_shipment(home.cache_dir, images) if images else NO_SHIPMENT
             plan = make_export_plan(wanted, artifacts, shipment)
         if plan.steps and wanted.compression == ZSTD:
             require_backend()
@@ -55,13 +63,26 @@ def export_snapshot(task: Task, home: Home) -> Outcome:
     return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(home, artifacts)})
 
 
-def _plan_images(task: Task, home: Home, artifacts: tuple[Artifact, ...]) -> Shipment:
-    """Return what carries the images of the snapshots, the head's first."""
+def _observe_images(task: Task, home: Home, artifacts: Sequence[Artifact]) -> list[CachedImage]:
+    """Return the images of the snapshots that go with them, the head's first."""
     if not task.params["with_image"]:
-        return NO_SHIPMENT
+        return []
     descriptors = [artifact.descriptor for artifact in reversed(artifacts)]
     pinned = dict.fromkeys((each.image_reference, each.image_manifest_digest) for each in descriptors)
-    return plan_shipment(home.cache_dir, [observe_image(home.cache_dir, *image) for image in pinned])
+    return [observe_image(home.cache_dir, *image) for image in pinned]
+
+
+def await_images(task: Task, home: Home, images: Sequence[CachedImage]) -> bool:
+    """Return whether, in check mode, an earlier task has yet to make an image whole, and warn of each such image."""
+    if not task.check_mode:
+        return False
+    awaited = [(image.reference, unshippable_files(image)) for image in images if unshippable_files(image)]
+    for reference, missing in awaited:
+        task.warnings.append(
+            f"image {excerpt(reference)} is not whole in {home.cache_dir} yet: {'; '.join(missing)}; unless it becomes"
+            " so this task fails outside check mode"
+        )
+    return bool(awaited)
 
 
 def make_export_plan(wanted: WantedArchive, artifacts: tuple[Artifact, ...], shipment: Shipment) -> Plan:
@@ -118,7 +139,6 @@ def find_snapshot(task: Task, home: Home, text: str) -> Artifact | None:
 
 def _predict_export(wanted: WantedArchive, task: Task) -> Outcome:
     snapshot = task.params["snapshot"]
-    task.warnings.append(f"there is no snapshot {snapshot} yet; without one this task fails outside check mode")
     after = {"path": wanted.path, "compression": wanted.compression, "layout": wanted.layout}
     plan = Plan((f"write snapshot {snapshot} to {wanted.path}",), {}, after)
     return Outcome(plan, {"archive": after, "snapshots": []})

@@ -15,6 +15,8 @@ from .._apply.archive_import import StagingSink
 from .._apply.image_cache import CacheStaging
 from .._apply.index import keep_index
 from .._core.digests import require_sha256
+from .._core.errors import StateError
+from .._formats.archive_contents import ArchiveContents
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive, observe_archive
 from .._observe.archive_file import hash_archive, read_contents, require_checksum
@@ -123,7 +125,7 @@ def _find_installed(run: _Import) -> tuple[list[Artifact], dict[str, Any]] | Non
     included.
     """
     archive: dict[str, Any] = {"path": run.path}
-    contents = read_contents(run.path) if os.path.lexists(run.path) else None
+    contents = _find_contents(run)
     digests = (run.wanted.digest,) if run.wanted.digest else () if contents is None else contents.digests
     artifacts = [artifact for artifact in map(run.find, digests) if artifact is not None]
     if not artifacts or len(artifacts) < len(digests):
@@ -139,6 +141,22 @@ def _find_installed(run: _Import) -> tuple[list[Artifact], dict[str, Any]] | Non
     if run.wanted.name is not None:
         require_installed_name(head, run.wanted.name)
     return artifacts, {**archive, "head": head.descriptor.digest}
+
+
+def _find_contents(run: _Import) -> ArchiveContents | None:
+    """Return the table of contents of the archive at the path, unless it is not the one that the task asks for.
+
+    A task that names a digest needs no archive once it is installed, so whatever is at the path then is no error.
+    """
+    try:
+        contents = read_contents(run.path) if os.path.lexists(run.path) else None
+    except (StateError, OSError):
+        if run.wanted.digest is None:
+            raise
+        return None
+    if contents is None or run.wanted.digest in (None, contents.head):
+        return contents
+    return None
 
 
 def _keep_installed(run: _Import, artifacts: Sequence[Artifact], archive: Mapping[str, Any]) -> Outcome:

@@ -17,11 +17,11 @@ from .._formats.image_files import layer_file
 from .._observe.archive_file import find_sha256, read_contents
 from .._observe.cached_layers import observe_layers
 from .._observe.home import Home, require_writable
-from .._observe.image_cache import ABSENT, CachedImage, observe_image
+from .._observe.image_cache import CachedImage, observe_image
 from .._plan.archive import LAYOUT_DENSE, ZSTD, WantedArchive, WriteArchive
 from .._plan.image_shipment import Shipment, plan_shipment
 from .._plan.plan import Plan
-from .archive_export import make_export_plan, threads, wanted_archive
+from .archive_export import await_images, make_export_plan, threads, wanted_archive
 from .image_results import exported_image
 from .image_selection import wanted_images
 from .task import Outcome, Task
@@ -55,20 +55,12 @@ def export_images(task: Task, home: Home) -> Outcome:
 
 
 def _observe_images(task: Task, home: Home) -> tuple[CachedImage, ...] | None:
-    """Look for the images that the task is about; in check mode, None when one is not there yet."""
+    """Look for the images that the task is about; in check mode, None when one is not whole yet."""
     wanted = wanted_images(task, home)
     if wanted is None:
         return None
     images = tuple(observe_image(home.cache_dir, reference, digest) for reference, digest in wanted)
-    absent = [image.reference for image in images if image.files[0].state == ABSENT]
-    if not task.check_mode or not absent:
-        return images
-    for reference in absent:
-        task.warnings.append(
-            f"there is no image {excerpt(reference)} in {home.cache_dir} yet; without it this task fails outside check"
-            " mode"
-        )
-    return None
+    return None if await_images(task, home, images) else images
 
 
 def _make_plan(
@@ -99,7 +91,7 @@ def _bundle_result(wanted: WantedArchive, shipment: Shipment, images: Sequence[C
 
 
 def _predict_export(task: Task, home: Home, wanted: WantedArchive) -> Outcome:
-    carried = [f"image {reference}" for reference in task.params["images"]]
+    carried = [f"image {excerpt(reference)}" for reference in task.params["images"]]
     carried += [f"the image of snapshot {snapshot}" for snapshot in task.params["snapshots"]]
     after = {"path": wanted.path, "compression": wanted.compression, "level": wanted.level}
     plan = Plan((f"write {' with '.join(carried)} to {wanted.path}",), {}, after)

@@ -14,20 +14,26 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .._core.errors import FormatError
+from .._core.digests import is_sha256
+from .._core.errors import FormatError, excerpt
 from .._core.strict_json import Fields, JsonValue, parse_json
+from .member_names import parse_member_name
 
 MAX_CONTENTS_BYTES = 1 << 20
 # microsandbox from 0.6.7 on follows no more generations.
 MAX_SNAPSHOTS = 128
 MAX_IMAGES = 256
 MAX_CACHE_FILES = 4096
+# Manifests, metadata and descriptors together: what they say stays in memory until the archive is judged.
+MAX_BODIES_BYTES = 8 << 20
 MARK = b"SBXTOC1\n"
 FOOTER_BYTES = 4 + len(MARK)
 
 _SCHEMA = "sandboxops.archive-contents/1"
 _WHAT = "the archive's table of contents"
 _U64_MAX = (1 << 64) - 1
+_COMPRESSIONS = ("zstd", "none")
+_LAYOUTS = ("dense", "sparse")
 
 
 class ContentsImage(NamedTuple):
@@ -107,7 +113,7 @@ def parse_contents(text: bytes) -> ArchiveContents:
     """Parse the JSON of a table of contents.
 
     Raises:
-        FormatError: It is malformed, or of another schema.
+        FormatError: It is malformed, of another schema, or says what no archive of ours can be.
     """
     fields = Fields(parse_json(text, what=_WHAT, max_bytes=MAX_CONTENTS_BYTES), _WHAT)
     if fields.text("schema") != _SCHEMA:
@@ -115,24 +121,44 @@ def parse_contents(text: bytes) -> ArchiveContents:
     images = [Fields(each, f"an image in {_WHAT}") for each in _items(fields, "images", MAX_IMAGES)]
     files = [Fields(each, f"a file in {_WHAT}") for each in _items(fields, "cache_files", MAX_CACHE_FILES)]
     return ArchiveContents(
-        head=fields.text_or_null("head"),
-        digests=_texts(fields, "digests", MAX_SNAPSHOTS),
+        head=None if fields.value("head") is None else _digest(fields, "head"),
+        digests=_digests(fields, "digests", MAX_SNAPSHOTS),
         suggested_name=fields.text_or_null("suggested_name"),
-        compression=fields.text("compression"),
+        compression=_word(fields, "compression", _COMPRESSIONS),
         level=fields.integer("level", _U64_MAX),
-        layout=fields.text("layout"),
+        layout=_word(fields, "layout", _LAYOUTS),
         archive_bytes=fields.integer("archive_bytes", _U64_MAX),
-        images=tuple(ContentsImage(image.text("reference"), image.text("manifest_digest")) for image in images),
-        cache_files=tuple(ContentsFile(file.text("name"), file.integer("size_bytes", _U64_MAX)) for file in files),
-        excluded_layers=_texts(fields, "excluded_layers", MAX_CACHE_FILES),
+        images=tuple(ContentsImage(image.text("reference"), _digest(image, "manifest_digest")) for image in images),
+        cache_files=tuple(ContentsFile(_cache_name(file), file.integer("size_bytes", _U64_MAX)) for file in files),
+        excluded_layers=_digests(fields, "excluded_layers", MAX_CACHE_FILES),
     )
 
 
-def _texts(fields: Fields, name: str, most: int) -> tuple[str, ...]:
-    items = _items(fields, name, most)
-    if not all(isinstance(item, str) for item in items):
-        raise FormatError(f"{name} in {_WHAT} are no list of texts")
-    return tuple(str(item) for item in items)
+def _word(fields: Fields, name: str, words: tuple[str, ...]) -> str:
+    text = fields.text(name)
+    if text not in words:
+        raise FormatError(f"{name} in {_WHAT} is {excerpt(text)}, expected {' or '.join(words)}")
+    return text
+
+
+def _digest(fields: Fields, name: str) -> str:
+    text = fields.text(name)
+    if not is_sha256(text):
+        raise FormatError(f"{name} in {_WHAT} is {excerpt(text)}, not sha256: and 64 lower-case hex digits")
+    return text
+
+
+def _digests(fields: Fields, name: str, most: int) -> tuple[str, ...]:
+    digests = [item for item in _items(fields, name, most) if isinstance(item, str) and is_sha256(item)]
+    if len(digests) < len(fields.items(name)):
+        raise FormatError(f"{name} in {_WHAT} are no list of digests")
+    return tuple(digests)
+
+
+def _cache_name(file: Fields) -> str:
+    text = file.text("name")
+    parse_member_name(f"cache/{text}".encode(), is_directory=False)
+    return text
 
 
 def _items(fields: Fields, name: str, most: int) -> list[JsonValue]:

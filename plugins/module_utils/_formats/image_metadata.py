@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from .._core.digests import is_sha256, sha256_digest
 from .._core.errors import FormatError, IntegrityError, excerpt
-from .._core.strict_json import Fields, parse_json
+from .._core.strict_json import Fields, JsonObject, parse_json
 from .image_config import ImageConfig, optional_texts, parse_oci_config, parse_recorded_config
 from .image_manifest import restore_manifest
 
@@ -97,6 +97,16 @@ def parse_image_metadata(text: bytes, what: str) -> ImageMetadata:
         config=parse_recorded_config(fields.fields("config"), what),
         layers=tuple(layers),
     )
+
+
+def find_manifest_digest(text: bytes) -> str | None:
+    """Return the manifest digest in metadata of whatever version and algorithm, or None when it is no metadata."""
+    try:
+        value = parse_json(text, what="metadata", max_bytes=len(text))
+    except FormatError:
+        return None
+    found = dict(value.members).get("manifest_digest") if isinstance(value, JsonObject) else None
+    return found if isinstance(found, str) else None
 
 
 def metadata_to_bytes(metadata: ImageMetadata) -> bytes:

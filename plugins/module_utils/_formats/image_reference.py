@@ -13,6 +13,7 @@ import re
 
 from .._core.errors import FormatError, excerpt
 
+_MAX_REFERENCE_LENGTH = 512
 _MAX_REPOSITORY_LENGTH = 255
 _DEFAULT_DOMAIN = "docker.io"
 _OLD_DEFAULT_DOMAIN = "index.docker.io"
@@ -33,8 +34,10 @@ def normalize_reference(text: str) -> str:
     """Return a reference with everything spelt out that it leaves to defaults: ``domain/path[:tag][@digest]``.
 
     Raises:
-        FormatError: The text is no reference.
+        FormatError: The text is no reference, or longer than any that is worth a name.
     """
+    if len(text) > _MAX_REFERENCE_LENGTH:
+        raise _refusal(text, f"has {len(text)} characters, {_MAX_REFERENCE_LENGTH} are allowed")
     match = _REFERENCE.match(text)
     if match is None:
         raise _refusal(text, "is not [domain/]path[:tag][@digest]")

@@ -14,7 +14,7 @@ from .._disk.byte_source import ByteSource
 from .._disk.sparse_file import BLOCK_BYTES, BUFFER_BYTES, BufferPool, Segment
 from .._disk.zstd import MAX_WINDOW_BYTES, FrameReader
 from .._disk.zstd_frames import FRAME_MAGIC, is_skippable_frames
-from .._formats.archive_contents import MAX_SNAPSHOTS
+from .._formats.archive_contents import MAX_BODIES_BYTES, MAX_SNAPSHOTS
 from .._formats.manifest_json import MAX_MANIFEST_BYTES
 from .._formats.member_names import MemberName, SnapshotDirectory, SnapshotFile, parse_member_name
 from .._formats.tar_records import (
@@ -34,7 +34,6 @@ from .._formats.tar_records import (
 )
 
 _MAX_PAX_BYTES = 1 << 16
-_MAX_BODIES_BYTES = 8 << 20  # all together: what they say stays in memory until the archive is judged
 _MAX_PADDING_BYTES = 1 << 20  # zeros after the end marker; tar programs fill up a block of records
 _MAX_TRAILER_BYTES = 4 << 20  # skippable frames after the archive
 _REST_BYTES = 1 << 16
@@ -147,11 +146,11 @@ class ArchiveReader:
                 limit=limit,
             )
         self._bodies_bytes += member.stored_bytes
-        if self._bodies_bytes > _MAX_BODIES_BYTES:
+        if self._bodies_bytes > MAX_BODIES_BYTES:
             raise FormatError(
                 f"manifests, metadata and descriptors up to member {_shown(member)} have {self._bodies_bytes} bytes,"
-                f" at most {_MAX_BODIES_BYTES} are allowed",
-                limit=_MAX_BODIES_BYTES,
+                f" at most {MAX_BODIES_BYTES} are allowed",
+                limit=MAX_BODIES_BYTES,
             )
         content = self._read(member.stored_bytes)
         self._body_left = 0

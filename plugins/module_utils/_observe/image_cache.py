@@ -116,12 +116,13 @@ def open_cache_file(cache_dir: str, name: CacheFile) -> Iterator[int]:
 
     Raises:
         FormatError: Something else than a regular file is there.
-        OSError: There is no such file, or it cannot be read.
+        OSError: There is no such file, or it cannot be read; the error has its whole path.
     """
     with _open_kind(cache_dir, name) as directory_fd:
         try:
             fd = os.open(name.file, _FILE_FLAGS, dir_fd=directory_fd)
         except OSError as exc:
+            exc.filename = os.path.join(cache_dir, name.kind, name.file)
             if exc.errno in (errno.ELOOP, errno.ENXIO):
                 raise FormatError(f"{_path(name)} is no regular file", path=_path(name)) from exc
             raise

@@ -7,8 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._core.errors import StateError
-from .._formats.archive_contents import MAX_SNAPSHOTS, ArchiveContents, ContentsFile, ContentsImage
+from .._core.errors import StateError, excerpt
+from .._formats.archive_contents import (
+    MAX_BODIES_BYTES,
+    MAX_CACHE_FILES,
+    MAX_CONTENTS_BYTES,
+    MAX_IMAGES,
+    MAX_SNAPSHOTS,
+    ArchiveContents,
+    ContentsFile,
+    ContentsImage,
+    contents_to_bytes,
+)
+from .._formats.image_files import MANIFESTS, VMDK
+from .._formats.image_metadata import MAX_METADATA_BYTES
+from .._formats.manifest_json import manifest_to_bytes
+from .._formats.vmdk import MAX_VMDK_BYTES
 from .._observe.artifact import Artifact
 from .image_shipment import NO_SHIPMENT, Shipment
 from .plan import Plan
@@ -18,6 +32,9 @@ ZSTD = "zstd"
 LAYOUT_AUTO = "auto"
 LAYOUT_DENSE = "dense"
 LAYOUT_SPARSE = "sparse"
+
+_FRAME_HEADER_BYTES = 8
+_U64_MAX = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ class WriteArchive:
         if self.head is not None:
             snapshots = f"{len(self.artifacts)} snapshots" if len(self.artifacts) > 1 else "snapshot"
             parts.append(f"{snapshots} {self.head.name} ({self.head.descriptor.digest})")
-        parts += [f"image {image.reference} ({image.manifest_digest})" for image in self.shipment.images]
+        parts += [f"image {excerpt(image.reference)} ({image.manifest_digest})" for image in self.shipment.images]
         return f"write {' with '.join(parts)} to {self.wanted.path}"
 
 
@@ -92,7 +109,7 @@ def plan_export(
         shipment: The images that go with them.
 
     Raises:
-        StateError: The file at the path is no archive, or there are more snapshots than an archive holds.
+        StateError: The file at the path is no archive, or there is more to write than an import takes.
     """
     digests = tuple(artifact.descriptor.digest for artifact in artifacts)
     if len(digests) > MAX_SNAPSHOTS:
@@ -102,7 +119,9 @@ def plan_export(
             path=artifacts[-1].path,
             limit=MAX_SNAPSHOTS,
         )
-    after = _contents_state(wanted.path, archive_contents(wanted, artifacts, shipment, 0))
+    planned = archive_contents(wanted, artifacts, shipment, _U64_MAX)
+    require_shippable(planned, artifacts, shipment, wanted.path)
+    after = _contents_state(wanted.path, planned)
     before = {} if contents is None else _contents_state(wanted.path, contents)
     if before == after:
         return Plan((), before, after)
@@ -111,6 +130,39 @@ def plan_export(
             raise StateError(f"{wanted.path} exists and is no archive; force replaces it", path=wanted.path)
         before = {"path": wanted.path, "state": "exists, written by another program"}
     return Plan((WriteArchive(wanted, artifacts, shipment),), before, after)
+
+
+def require_shippable(
+    contents: ArchiveContents, artifacts: tuple[Artifact, ...], shipment: Shipment, path: str
+) -> None:
+    """Check that an import takes what is to be written.
+
+    Raises:
+        StateError: There is more of something than it takes.
+    """
+    texts = {file.name: len(file.content) for file in shipment.files if file.content is not None}
+    metadata, descriptors = (
+        [0, *(size for name, size in texts.items() if name.kind == kind)] for kind in (MANIFESTS, VMDK)
+    )
+    bodies = sum(len(manifest_to_bytes(artifact.descriptor)) for artifact in artifacts) + sum(texts.values())
+    # Behind a plain archive the frame of the table counts as padding, of which as much is read as of a table.
+    table = len(contents_to_bytes(contents)) + _FRAME_HEADER_BYTES
+    for what, found, limit in (
+        ("images", len(shipment.images), MAX_IMAGES),
+        ("image cache files", len(shipment.files), MAX_CACHE_FILES),
+        ("layers to leave out", len(shipment.excluded), MAX_CACHE_FILES),
+        ("bytes of metadata of one image", max(metadata), MAX_METADATA_BYTES),
+        ("bytes of one descriptor", max(descriptors), MAX_VMDK_BYTES),
+        ("bytes of manifests, metadata and descriptors", bodies, MAX_BODIES_BYTES),
+        ("bytes of a table of contents", table, MAX_CONTENTS_BYTES),
+    ):
+        if found > limit:
+            raise StateError(
+                f"archive {path} would have {found} {what}, an import takes {limit}",
+                path=path,
+                found=found,
+                limit=limit,
+            )
 
 
 def archive_contents(

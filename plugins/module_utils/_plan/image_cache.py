@@ -20,6 +20,7 @@ from .._formats.image_files import (
 )
 from .._formats.image_metadata import (
     ImageMetadata,
+    find_manifest_digest,
     parse_image_metadata,
     require_consistent_metadata,
 )
@@ -29,6 +30,7 @@ from .._observe.cache_target import CacheTarget
 from .._observe.cache_walk import CarriedFile, CarriedImage
 
 _KINDS = {MANIFESTS: "metadata", FSMETA: "directory tree", VMDK: "VMDK descriptor", LAYERS: "layer"}
+_SHOWN_DIGEST = 160  # characters, enough for one of SHA-512
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class InstallCacheFile:
         """Return the step as a sentence."""
         instead = f" in place of {self.replaces}" if self.replaces else ""
         what = f"{_KINDS[self.name.kind]} {self.name.file} ({self.size_bytes} bytes)"
-        return f"install {what} of image {self.image} in {self.path[: -len(self.name.file) - 1]}{instead}"
+        place = self.path[: -len(self.name.file) - 1]
+        return f"install {what} of image {excerpt(self.image)} in {place}{instead}"
 
 
 def plan_install(
@@ -166,26 +169,45 @@ def _plan_metadata(
 ) -> Iterable[InstallCacheFile]:
     name = metadata_file(image.reference)
     target = targets[name]
-    replaces = None
     _require_place(name, target)
-    if not target.is_absent:
-        try:
-            found = parse_image_metadata(target.content or b"", target.path)
-        except FormatError:
-            replaces = "damaged metadata"  # which microsandbox takes for none
-        else:
-            # A pull spells the manifest anew, and keeps the image that it is of.
-            is_same = replace(found, raw_manifest=image.metadata.raw_manifest) == image.metadata
-            if is_same and _is_consistent(found, target.path):
-                return
-            replaces = "damaged metadata" if is_same else f"metadata of {found.manifest_digest}"
-            if not is_same and not force:
-                raise StateError(
-                    f"reference {excerpt(image.reference)} names the image {found.manifest_digest} here, in the"
-                    f" archive it names {image.metadata.manifest_digest}; force moves it",
-                    path=target.path,
-                    found=found.manifest_digest,
-                    wanted=image.metadata.manifest_digest,
-                )
-    size = len(image.metadata_bytes)
-    yield InstallCacheFile(name, target.path, image.reference, size, image.metadata_bytes, replaces)
+    replaces = None if target.is_absent else _replaced_metadata(image, target, force)
+    if target.is_absent or replaces is not None:
+        size = len(image.metadata_bytes)
+        yield InstallCacheFile(name, target.path, image.reference, size, image.metadata_bytes, replaces)
+
+
+def _replaced_metadata(image: CarriedImage, target: CacheTarget, force: bool) -> str | None:
+    """Return what the metadata of an image takes the place of, or None when the image's is there already.
+
+    Raises:
+        StateError: It is that of another image, or may be.
+    """
+    wanted = image.metadata.manifest_digest
+    if target.content is None:
+        if force:
+            return _described(target)
+        raise StateError(
+            f"metadata {target.path} has {target.size_bytes} bytes, more than are read; force replaces it",
+            path=target.path,
+        )
+    try:
+        metadata = parse_image_metadata(target.content, target.path)
+    except FormatError:
+        digest = find_manifest_digest(target.content)
+        if digest is None or digest == wanted:
+            return "damaged metadata"  # which microsandbox takes for none
+        found = excerpt(digest, _SHOWN_DIGEST)
+    else:
+        # A pull spells the manifest anew, and keeps the image that it is of.
+        if replace(metadata, raw_manifest=image.metadata.raw_manifest) == image.metadata:
+            return None if _is_consistent(metadata, target.path) else "damaged metadata"
+        found = metadata.manifest_digest
+    if not force:
+        raise StateError(
+            f"reference {excerpt(image.reference)} names the image {found} here, in the archive it names {wanted};"
+            " force moves it",
+            path=target.path,
+            found=found,
+            wanted=wanted,
+        )
+    return f"metadata of {found}"

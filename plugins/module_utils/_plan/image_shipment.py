@@ -91,15 +91,18 @@ def plan_shipment(cache_dir: str, images: Sequence[CachedImage], excluded: Itera
     return Shipment(cache_dir, tuple(pinned), tuple(shipped.values()), tuple(used))
 
 
+def unshippable_files(image: CachedImage) -> list[str]:
+    """Return a sentence for every file that keeps an image from being shipped; the descriptor is written anew."""
+    return [text for file, text in image.problems if file.kind != VMDK]
+
+
 def _require_whole(image: CachedImage) -> ImageMetadata:
     """Return the metadata of an image whose every file is there and valid, with the manifest in its first spelling.
-
-    The descriptor is written anew anyway.
 
     Raises:
         StateError: It is not whole, or no import would take it.
     """
-    missing = [text for file, text in image.problems if file.kind != VMDK]
+    missing = unshippable_files(image)
     if image.metadata is None or missing:
         raise StateError(
             f"image {excerpt(image.reference)} is not whole in its cache: {'; '.join(missing)}",

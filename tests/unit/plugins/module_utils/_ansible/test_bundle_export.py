@@ -111,18 +111,27 @@ def test_an_image_that_is_not_there_yet_is_a_warning_in_check_mode(
 ) -> None:
     task = new_task(home, True, path=path, images=[TINY, "alpine"])
     outcome = export_images(task, task.observe_home())
-    assert outcome.plan.steps == (f"write image {TINY} with image alpine to {path}",)
+    assert outcome.plan.steps == (f"write image '{TINY}' with image 'alpine' to {path}",)
     assert outcome.results["bundle"] == {"path": str(path), "compression": "zstd"}
     assert len(task.warnings) == 1
-    assert task.warnings[0].startswith("there is no image 'alpine' in ")
+    assert task.warnings[0].startswith("image 'alpine' is not whole in ")
     with pytest.raises(StateError, match="image 'alpine' is not whole"):
         export_images(new_task(home, path=path, images=["alpine"]), task.observe_home())
 
 
-def test_a_damaged_image_is_refused_in_check_mode_too(export: Export, home: Path) -> None:
-    next((home / "cache/fsmeta").iterdir()).write_bytes(b"")
+@pytest.mark.parametrize("kind", ["manifests", "fsmeta", "layers"])
+def test_an_image_that_an_earlier_task_may_make_whole_is_a_warning_in_check_mode(
+    new_task: Callable[..., Task], home: Path, path: Path, kind: str
+) -> None:
+    for file in (home / "cache" / kind).iterdir():
+        file.write_bytes(b"")
+    task = new_task(home, True, path=path, images=[TINY])
+    outcome = export_images(task, task.observe_home())
+    assert outcome.plan.steps == (f"write image '{TINY}' to {path}",)
+    (warning,) = task.warnings
+    assert f"image '{TINY}' is not whole in {home}/cache yet: {kind}/" in warning
     with pytest.raises(StateError, match="not whole"):
-        export(check_mode=True, images=[TINY, TINY2])
+        export_images(new_task(home, path=path, images=[TINY]), task.observe_home())
 
 
 def test_a_layer_to_leave_out_is_a_digest(export: Export, path: Path) -> None:

@@ -24,32 +24,35 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.a
 from hypothesis import given
 from hypothesis import strategies as st
 
+A, B, C, D = ("sha256:" + letter * 64 for letter in "abcd")
 CONTENTS = ArchiveContents(
-    "sha256:b",
-    ("sha256:a", "sha256:b"),
+    B,
+    (A, B),
     "nightly",
     "zstd",
     3,
     "dense",
     12345,
-    (ContentsImage("alpine", "sha256:c"),),
+    (ContentsImage("alpine", C),),
     (ContentsFile("layers/x.erofs", 4096),),
-    ("sha256:d",),
+    (D,),
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+digests = st.binary(min_size=32, max_size=32).map(lambda value: f"sha256:{value.hex()}")
+names = st.sampled_from(["manifests/x.json", "fsmeta/x.erofs", "layers/x.erofs", "vmdk/\u00e4.vmdk"])
 contents = st.builds(
     ArchiveContents,
-    head=st.none() | texts,
-    digests=st.lists(texts).map(tuple),
+    head=st.none() | digests,
+    digests=st.lists(digests).map(tuple),
     suggested_name=st.none() | texts,
-    compression=texts,
+    compression=st.sampled_from(["zstd", "none"]),
     level=st.integers(0, 22),
-    layout=texts,
+    layout=st.sampled_from(["dense", "sparse"]),
     archive_bytes=st.integers(0, (1 << 64) - 1),
-    images=st.lists(st.builds(ContentsImage, texts, texts)).map(tuple),
-    cache_files=st.lists(st.builds(ContentsFile, texts, st.integers(0, (1 << 64) - 1))).map(tuple),
-    excluded_layers=st.lists(texts).map(tuple),
+    images=st.lists(st.builds(ContentsImage, texts, digests)).map(tuple),
+    cache_files=st.lists(st.builds(ContentsFile, names, st.integers(0, (1 << 64) - 1))).map(tuple),
+    excluded_layers=st.lists(digests).map(tuple),
 )
 
 
@@ -62,12 +65,15 @@ def test_what_is_written_is_read_back(written: ArchiveContents) -> None:
 
 
 def test_the_bytes_are_these() -> None:
-    assert contents_to_bytes(CONTENTS) == (
-        b'{"schema":"sandboxops.archive-contents/1","head":"sha256:b","digests":["sha256:a","sha256:b"],'
-        b'"suggested_name":"nightly","compression":"zstd","level":3,"layout":"dense","archive_bytes":12345,'
-        b'"images":[{"reference":"alpine","manifest_digest":"sha256:c"}],'
-        b'"cache_files":[{"name":"layers/x.erofs","size_bytes":4096}],"excluded_layers":["sha256:d"]}'
-        b"\x59\x01\x00\x00SBXTOC1\n"
+    assert (
+        contents_to_bytes(CONTENTS)
+        == (
+            f'{{"schema":"sandboxops.archive-contents/1","head":"{B}","digests":["{A}","{B}"],'
+            '"suggested_name":"nightly","compression":"zstd","level":3,"layout":"dense","archive_bytes":12345,'
+            f'"images":[{{"reference":"alpine","manifest_digest":"{C}"}}],'
+            f'"cache_files":[{{"name":"layers/x.erofs","size_bytes":4096}}],"excluded_layers":["{D}"]}}'
+        ).encode()
+        + b"\x94\x02\x00\x00SBXTOC1\n"
     )
 
 
@@ -101,17 +107,28 @@ def as_json(**changes: Any) -> bytes:
         as_json(schema="sandboxops.archive-contents/2"),
         as_json(schema=1),
         as_json(head=1),
-        as_json(digests="sha256:a"),
-        as_json(digests=["sha256:a", 1]),
+        as_json(digests=A),
+        as_json(digests=[A, 1]),
         as_json(level=-1),
         as_json(level="3"),
         as_json(archive_bytes=1 << 64),
         as_json(suggested_name=1),
         as_json(images=["alpine"]),
         as_json(images=[{"reference": "alpine"}]),
-        as_json(images=[{"reference": "alpine", "manifest_digest": "sha256:c"}] * 257),
+        as_json(images=[{"reference": "alpine", "manifest_digest": C}] * 257),
         as_json(cache_files=[{"name": "layers/x.erofs", "size_bytes": "4096"}]),
         as_json(excluded_layers=[1]),
+        as_json(head="nightly"),
+        as_json(head=""),
+        as_json(digests=[A, "sha256:" + "B" * 64]),
+        as_json(excluded_layers=["sha256:d"]),
+        as_json(images=[{"reference": "alpine", "manifest_digest": "sha512:" + "c" * 128}]),
+        as_json(compression="\x1b[31mgzip"),
+        as_json(layout="auto"),
+        as_json(cache_files=[{"name": "../../etc/passwd", "size_bytes": 1}]),
+        as_json(cache_files=[{"name": "layers/x.lock", "size_bytes": 1}]),
+        as_json(cache_files=[{"name": "layers/\x1b.erofs", "size_bytes": 1}]),
+        as_json(cache_files=[{"name": "layers", "size_bytes": 1}]),
     ],
 )
 def test_other_json_is_refused(text: bytes) -> None:

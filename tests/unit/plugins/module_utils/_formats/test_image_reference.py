@@ -72,6 +72,7 @@ def test_the_key_of_a_real_cache_is_found(image: dict[str, Any]) -> None:
         ("x:1@sha256:" + "a" * 64, "docker.io/library/x:1@sha256:" + "a" * 64),
         ("a" * 247, f"docker.io/library/{'a' * 247}:latest"),
         ("a.b/" + "a" * 255, f"a.b/{'a' * 255}:latest"),
+        ("a" * 500 + ".b/c:1234567", "a" * 500 + ".b/c:1234567"),
     ],
 )
 def test_further_references_follow_the_same_rules(text: str, normalized: str) -> None:
@@ -83,6 +84,7 @@ def test_further_references_follow_the_same_rules(text: str, normalized: str) ->
     [
         *("", "x@", "x@sha256:", "x@md5:" + "a" * 32, "x@sha256:" + "g" * 64),
         *("a" * 248, "a.b/" + "a" * 256, "x/", "a//b", "../x", "-a.b/x", "a..b/x", "a.b:/x", "x-"),
+        *("a" * 501 + ".b/c:1234567", "a" * 900_000 + ".b/c:1"),
         *("x:\u0661", "x:" + "t" * 129, "NOT A REF!", "x\x00"),
     ],
 )

@@ -110,10 +110,13 @@ def test_an_archive_is_not_read_while_the_record_of_its_digest_fits_it(write: Wr
     assert find_sha256(str(path), traffic) == digest_of(path.read_bytes())
 
 
+HEAD = "sha256:" + "a" * 64
+
+
 def contents_of(path: Path, **changes: Any) -> bytes:
     values: dict[str, Any] = {
-        "head": "sha256:a",
-        "digests": ("sha256:a",),
+        "head": HEAD,
+        "digests": (HEAD,),
         "suggested_name": "nightly",
         "compression": "none",
         "level": 0,
@@ -130,7 +133,7 @@ def test_a_table_of_contents_is_found_without_reading_the_archive(write: Write) 
         file.write(skippable_frame(contents_of(path)))
     contents = read_contents(str(path))
     assert contents is not None
-    assert (contents.head, contents.suggested_name) == ("sha256:a", "nightly")
+    assert (contents.head, contents.suggested_name) == (HEAD, "nightly")
 
 
 @pytest.mark.parametrize("kind", ["none", "moved", "another frame", "damaged", "a bare footer", "empty file"])

@@ -299,8 +299,9 @@ def test_a_directory_of_the_cache_is_not_opened_as_a_file(cache: Path) -> None:
 
 
 def test_a_file_that_is_not_in_the_cache_cannot_be_opened(cache: Path) -> None:
-    with pytest.raises(FileNotFoundError), open_cache_file(str(cache), layer_file(OTHER)):
+    with pytest.raises(FileNotFoundError) as caught, open_cache_file(str(cache), layer_file(OTHER)):
         pytest.fail("a missing file was opened")
+    assert caught.value.filename == str(place(cache, layer_file(OTHER)))
 
 
 def test_no_descriptor_is_left_open(cache: Path) -> None:

@@ -12,14 +12,25 @@ import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
     StateError,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import ArchiveContents
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import (
+    MAX_CONTENTS_BYTES,
+    ArchiveContents,
+    contents_to_bytes,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.descriptor import Descriptor
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.member_names import CacheFile
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import Artifact
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.cache_walk import PinnedImage
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.archive import (
     WantedArchive,
     WriteArchive,
+    archive_contents,
     plan_export,
     resolve_layout,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.image_shipment import (
+    ShipFile,
+    Shipment,
 )
 
 ARCHIVE = WantedArchive("/x/a.tar.zst", "zstd", 3, "dense", force=False)
@@ -127,3 +138,82 @@ def test_a_file_that_is_no_archive_is_replaced_by_force_only() -> None:
         plan_export(ARCHIVE, (ONE,), None, exists=True, is_archive=False)
     forced = dataclasses.replace(ARCHIVE, force=True)
     assert plan_export(forced, (ONE,), None, exists=True, is_archive=False).steps == (WriteArchive(forced, (ONE,)),)
+
+
+def text(kind: str, number: int, size: int) -> ShipFile:
+    return ShipFile(CacheFile(kind, f"{number}.x"), size, bytes(size))
+
+
+def layers(count: int, name: str = "") -> tuple[ShipFile, ...]:
+    return tuple(ShipFile(CacheFile("layers", f"{name}{number}.erofs"), 4096) for number in range(count))
+
+
+def pinned(count: int, reference: str = "tiny") -> tuple[PinnedImage, ...]:
+    return (PinnedImage(reference, "sha256:9d"),) * count
+
+
+MIB = 1 << 20
+LARGEST = [
+    (Shipment("/c", pinned(256)), Shipment("/c", pinned(257)), "would have 257 images, an import takes 256"),
+    (Shipment("/c", files=layers(4096)), Shipment("/c", files=layers(4097)), "4097 image cache files, .* takes 4096"),
+    (
+        Shipment("/c", excluded=("sha256:1",) * 4096),
+        Shipment("/c", excluded=("sha256:1",) * 4097),
+        "4097 layers to leave out, .* takes 4096",
+    ),
+    (
+        Shipment("/c", files=(text("manifests", 1, 2 * MIB),)),
+        Shipment("/c", files=(text("manifests", 1, 2 * MIB + 1),)),
+        "2097153 bytes of metadata of one image, .* takes 2097152",
+    ),
+    (
+        Shipment("/c", files=(text("vmdk", 1, MIB),)),
+        Shipment("/c", files=(text("vmdk", 1, MIB + 1),)),
+        "1048577 bytes of one descriptor, .* takes 1048576",
+    ),
+    (
+        Shipment("/c", files=tuple(text("manifests", number, 2 * MIB - 500) for number in range(4))),
+        Shipment("/c", files=(*(text("manifests", number, 2 * MIB) for number in range(4)), text("vmdk", 1, 1))),
+        "bytes of manifests, metadata and descriptors, .* takes 8388608",
+    ),
+    (
+        Shipment("/c", files=layers(4096, "x" * 190)),
+        Shipment("/c", files=layers(4096, "x" * 230)),
+        "bytes of a table of contents, .* takes 1048576",
+    ),
+]
+
+
+@pytest.mark.parametrize("artifacts", [(ONE,), ()], ids=["archive", "bundle"])
+@pytest.mark.parametrize(("fits", "exceeds", "message"), LARGEST)
+def test_no_more_is_written_than_an_import_takes(
+    fits: Shipment, exceeds: Shipment, message: str, artifacts: tuple[Artifact, ...]
+) -> None:
+    assert plan_export(ARCHIVE, artifacts, None, exists=False, is_archive=False, shipment=fits).steps
+    with pytest.raises(StateError, match=message) as caught:
+        plan_export(ARCHIVE, artifacts, None, exists=False, is_archive=False, shipment=exceeds)
+    assert caught.value.facts["path"] == ARCHIVE.path
+
+
+def test_manifests_count_with_the_metadata() -> None:
+    large = dataclasses.replace(ONE, descriptor=ONE.descriptor._replace(labels=(("a", "x" * MIB),)))
+    plan_export(ARCHIVE, (large,) * 7, None, exists=False, is_archive=False)
+    with pytest.raises(StateError, match="bytes of manifests, metadata and descriptors"):
+        plan_export(ARCHIVE, (large,) * 8, None, exists=False, is_archive=False)
+
+
+def test_a_table_of_contents_is_read_whole_up_to_its_limit() -> None:
+    def planned(length: int) -> Shipment:
+        return Shipment("/c", pinned(1, "x" * length))
+
+    empty = archive_contents(ARCHIVE, (), planned(0), (1 << 64) - 1)
+    room = MAX_CONTENTS_BYTES - 8 - len(contents_to_bytes(empty))
+    plan_export(ARCHIVE, (), None, exists=False, is_archive=False, shipment=planned(room))
+    with pytest.raises(StateError, match=f"would have {MAX_CONTENTS_BYTES + 1} bytes of a table of contents"):
+        plan_export(ARCHIVE, (), None, exists=False, is_archive=False, shipment=planned(room + 1))
+
+
+def test_a_step_names_an_image_safely() -> None:
+    shipment = Shipment("/c", pinned(1, "x" * 500))
+    (step,) = plan_export(ARCHIVE, (), None, exists=False, is_archive=False, shipment=shipment).steps
+    assert str(step) == f"write image '{'x' * 80}...' (sha256:9d) to /x/a.tar.zst"

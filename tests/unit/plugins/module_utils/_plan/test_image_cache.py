@@ -166,8 +166,51 @@ def test_metadata_of_another_image_needs_force() -> None:
     assert steps[-1].replaces == f"metadata of {IMAGE2.metadata.manifest_digest}"
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])
-def test_damaged_metadata_is_replaced(content: bytes | None) -> None:
+def other_metadata(manifest_digest: object, without: tuple[str, ...] = ()) -> bytes:
+    """Return the image's metadata with another manifest digest, and without some fields."""
+    fields = {**json.loads(IMAGE.metadata_bytes), "manifest_digest": manifest_digest}
+    return json.dumps({name: value for name, value in fields.items() if name not in without}).encode()
+
+
+RAW_TEXTS = ("raw_manifest_json", "raw_config_json")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (other_metadata(OTHER, RAW_TEXTS), OTHER),
+        (other_metadata("sha512:" + "a" * 128), "sha512:" + "a" * 128),
+        (b'{"manifest_digest":"' + OTHER.encode() + b'"}', OTHER),
+    ],
+    ids=["as versions before 0.5.4 write it", "of SHA-512", "of the future"],
+)
+def test_metadata_of_another_image_that_is_not_read_here_needs_force_too(content: bytes, found: str) -> None:
+    target = CacheTarget(path_of(METADATA), False, True, len(content), None, content)
+    with pytest.raises(StateError, match=f"names the image '{found}' here, .*; force moves it"):
+        plan({METADATA: target})
+    assert plan({METADATA: target}, force=True)[-1].replaces == f"metadata of '{found}'"
+
+
+def test_a_file_that_is_too_large_to_tell_whose_metadata_it_is_needs_force() -> None:
+    target = CacheTarget(path_of(METADATA), False, True, 3 << 20)
+    with pytest.raises(StateError, match=f"{path_of(METADATA)} has 3145728 bytes, more than are read; force replaces"):
+        plan({METADATA: target})
+    assert plan({METADATA: target}, force=True)[-1].replaces == "a file of 3145728 bytes"
+
+
+def test_what_foreign_metadata_says_is_safe_to_print() -> None:
+    content = other_metadata("\x1b[31m" + "x" * 5000)
+    with pytest.raises(StateError) as caught:
+        plan({METADATA: CacheTarget(path_of(METADATA), False, True, len(content), None, content)})
+    assert "\x1b" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"\xff", b"{}", other_metadata(1), other_metadata(IMAGE.metadata.manifest_digest, RAW_TEXTS)],
+)
+def test_damaged_metadata_is_replaced(content: bytes) -> None:
     target = CacheTarget(path_of(METADATA), False, True, 1, None, content)
     assert plan({METADATA: target})[-1].replaces == "damaged metadata"
 
@@ -234,7 +277,7 @@ def test_a_cache_that_no_disk_can_name_gets_no_image(cache: str) -> None:
 def test_a_step_is_a_sentence() -> None:
     first, *rest = plan({FSMETA: different(FSMETA)}, force=True)
     assert str(first) == (
-        f"install directory tree {FSMETA.file} (8192 bytes) of image {IMAGE.reference} in /c/fsmeta in place of the"
+        f"install directory tree {FSMETA.file} (8192 bytes) of image '{IMAGE.reference}' in /c/fsmeta in place of the"
         f" file {OTHER}"
     )
     assert str(rest[-1]).startswith(f"install metadata {METADATA.file} (")
