@@ -173,12 +173,17 @@ def open_lock_file(path: str, mode: int = 0o644) -> int:
 
 def _make_or_open(name: str, mode: int, directory_fd: int) -> int:
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    while True:
+        # Whoever prunes lock files may remove it between any two steps.
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(name, flags, dir_fd=directory_fd)
+        with contextlib.suppress(FileExistsError):
+            fd = os.open(name, flags | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory_fd)
+            break
     try:
-        fd = os.open(name, flags | os.O_CREAT | os.O_EXCL, mode, dir_fd=directory_fd)
-    except FileExistsError:
-        return os.open(name, flags, dir_fd=directory_fd)
-    try:
-        adopt_owner(name, os.fstat(directory_fd), dir_fd=directory_fd)
+        if os.geteuid() == 0:
+            owner = os.fstat(directory_fd)
+            os.fchown(fd, owner.st_uid, owner.st_gid)
     except OSError:
         os.close(fd)
         raise

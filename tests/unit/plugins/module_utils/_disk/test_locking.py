@@ -301,6 +301,24 @@ def test_a_lock_on_a_file_that_is_removed_before_it_is_locked_is_taken_anew(
     assert is_free(lock)
 
 
+def test_a_lock_file_may_be_removed_while_it_is_made(tmp_path: Path) -> None:
+    lock = tmp_path / "x.lock"
+    is_over = threading.Event()
+
+    def prune() -> None:
+        while not is_over.is_set():
+            lock.unlink(missing_ok=True)
+
+    pruner = threading.Thread(target=prune)
+    pruner.start()
+    try:
+        for dummy in range(2000):
+            os.close(open_lock_file(str(lock), 0o600))
+    finally:
+        is_over.set()
+        pruner.join()
+
+
 def test_a_lock_file_is_made_and_found_again(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
     for dummy in range(2):
