@@ -233,6 +233,11 @@ archive:
       elements: str
       returned: when the file was read or written
       sample: [sha256-f9e56caa42d0da33/manifest.json, sha256-f9e56caa42d0da33/upper.ext4]
+    unpacked_bytes:
+      description: How many bytes of a disk an import of it takes, holes left out.
+      type: int
+      returned: exported, and not in check mode when it would be written
+      sample: 1458176
 snapshots:
   description:
     - With O(state=exported), the snapshots in the archive, ancestors first.

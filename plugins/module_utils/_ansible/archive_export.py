@@ -60,7 +60,13 @@ def export_snapshot(task: Task, home: Home) -> Outcome:
                 archive["sha256"] = find_sha256(wanted.path, task.traffic)
             archive["size"] = os.path.getsize(wanted.path)
             archive["members"] = member_names(artifacts, shipment)
+            archive["unpacked_bytes"] = unpacked_bytes(artifacts, shipment)
     return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(home, artifacts)})
+
+
+def unpacked_bytes(artifacts: Sequence[Artifact], shipment: Shipment) -> int:
+    """Return how many bytes of a disk it takes to import what an export carries."""
+    return sum(each.allocated_bytes for each in artifacts) + sum(file.size_bytes for file in shipment.files)
 
 
 def _observe_images(task: Task, home: Home, artifacts: Sequence[Artifact]) -> list[CachedImage]:
