@@ -71,6 +71,25 @@ def observe_sandbox(home: Home, name: str) -> Sandbox:
     return Sandbox(name, status, parsed, directory, upper, root_disk, row_id)
 
 
+def list_sandbox_names(home: Home) -> tuple[str, ...]:
+    """Return the names of the sandboxes that a home's database knows, sorted; without a database there are none.
+
+    Raises:
+        StateError: The database stays locked.
+    """
+
+    def query(connection: sqlite3.Connection) -> tuple[str, ...]:
+        if _has_sandboxes(connection):
+            rows = connection.execute("SELECT name FROM sandbox")
+            return tuple(sorted(name for (name,) in rows if isinstance(name, str)))
+        return ()
+
+    try:
+        return read_database(home.database, query)
+    except FileNotFoundError:
+        return ()
+
+
 @dataclass(frozen=True)
 class CaptureSource:
     """A sandbox whose disk can be captured now.
@@ -86,6 +105,11 @@ class CaptureSource:
     upper_bytes: int
     image_reference: str
     image_manifest_digest: str
+
+
+def is_busy(sandbox: Sandbox) -> bool:
+    """Return whether a sandbox runs or is about to, so that its disk may change at any time."""
+    return sandbox.status in _BUSY
 
 
 def require_capturable(sandbox: Sandbox) -> CaptureSource:
@@ -114,7 +138,7 @@ def require_capturable(sandbox: Sandbox) -> CaptureSource:
 
 def _read_row(home: Home, name: str) -> tuple[int, str, str]:
     def query(connection: sqlite3.Connection) -> tuple[object, ...] | None:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sandbox'").fetchone():
+        if _has_sandboxes(connection):
             row: tuple[object, ...] | None = connection.execute(
                 "SELECT id, status, config FROM sandbox WHERE name = ?", (name,)
             ).fetchone()
@@ -133,6 +157,11 @@ def _read_row(home: Home, name: str) -> tuple[int, str, str]:
     if not isinstance(row_id, int) or not isinstance(status, str) or not isinstance(config, str):
         raise FormatError(f"the database's row of sandbox {excerpt(name)} has a status or config that is no text")
     return row_id, status, config
+
+
+def _has_sandboxes(connection: sqlite3.Connection) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sandbox'").fetchone()
+    return found is not None
 
 
 def _read_root_disk(path: str) -> RootDisk | None:

@@ -23,6 +23,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import Home, observe_home
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.sandbox import (
     CaptureSource,
+    is_busy,
+    list_sandbox_names,
     observe_sandbox,
     require_capturable,
 )
@@ -287,3 +289,16 @@ def test_a_database_without_sandboxes_has_none(tmp_path: Path) -> None:
 def test_a_name_that_is_no_directory_is_refused(home: Home, name: str) -> None:
     with pytest.raises(RequestError, match="is not the name of a directory"):
         observe_sandbox(home, name)
+
+
+def test_the_sandboxes_of_a_home_are_listed_by_name(home: Home, tmp_path: Path) -> None:
+    assert list_sandbox_names(home) == ()
+    add_sandbox(home)
+    assert list_sandbox_names(home) == ("base",)
+    assert list_sandbox_names(observe_home(str(tmp_path / "none"), None, None, {})) == ()
+
+
+@pytest.mark.parametrize(("status", "expected"), [("Running", True), ("Starting", True), ("Stopped", False)])
+def test_a_sandbox_whose_disk_may_change_is_busy(home: Home, status: str, expected: bool) -> None:
+    add_sandbox(home, status)
+    assert is_busy(observe_sandbox(home, "base")) is expected
