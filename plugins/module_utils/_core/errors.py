@@ -34,6 +34,10 @@ class StateError(MicrosandboxError):
     code = "state"
 
 
+class SourceError(StateError):
+    """The source of a transfer cannot be reached now or has fallen silent: trying again may help."""
+
+
 class FormatError(MicrosandboxError):
     """Bytes do not follow their format."""
 

@@ -190,8 +190,8 @@ def _make_or_open(name: str, mode: int, directory_fd: int) -> int:
     return fd
 
 
-def make_directories(path: str) -> list[str]:
-    """Create the directory and its missing parents durably, with mode 0755, and return those created, outermost first.
+def make_directories(path: str, mode: int = 0o755) -> list[str]:
+    """Create the directory and its missing parents durably, with this mode, and return those created, outermost first.
 
     Root gives each to the owner of the directory above it, so that a user's home stays the user's.
     """
@@ -204,7 +204,7 @@ def make_directories(path: str) -> list[str]:
     try:
         for directory in reversed(missing):
             with contextlib.suppress(FileExistsError):
-                os.mkdir(directory, 0o755)
+                os.mkdir(directory, mode)
                 made.append(directory)
                 adopt_owner(directory, os.stat(os.path.dirname(directory)))
                 _sync_directory(os.path.dirname(directory))

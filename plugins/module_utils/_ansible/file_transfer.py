@@ -1,0 +1,234 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file that is to be on the host: the task of module ``archive_transfer``.
+
+The action plugin of the same name runs it as often as needed, each time with the part that it is to do. What it returns
+in ``transfer`` is for the action plugin alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from .._apply.download import Course, Demand, apply_download
+from .._apply.placed_file import apply_piece, apply_removals
+from .._core.digests import require_sha256
+from .._core.errors import IntegrityError, RequestError
+from .._core.urls import split_url
+from .._disk.locking import make_directories, remove_empty
+from .._disk.partial_file import (
+    PartialFile,
+    find_partials,
+    open_partial,
+    partial_bytes,
+    partial_name,
+    sweep_partials,
+)
+from .._disk.place import require_space
+from .._observe.home import absolute_path
+from .._observe.placed_file import observe_placed_file
+from .._plan.placed_file import PutFile, WantedFile, plan_absence, plan_file
+from .._plan.plan import Plan
+from .http_source import HttpSource
+from .task import Outcome, Task
+
+PROBE, APPEND, RECEIVE = "probe", "append", "receive"
+
+_TRANSFER_DIR = ".sandboxops-transfer"
+_DIRECTORY_MODE = 0o700
+
+
+def transfer_file(task: Task) -> Outcome:
+    """Carry out the task, or the part of it that the action plugin asks for."""
+    path = transfer_path(task, "dest")
+    if task.params["state"] == "absent":
+        return _remove(task, path)
+    wanted = _wanted(task, path)
+    part = dict(task.params["part"] or {})
+    do = part.get("do", RECEIVE)
+    if do == APPEND:
+        return _append(task, wanted, part)
+    source = _source(task, do, part)
+    name = source.name if isinstance(source, HttpSource) else source
+    plan = Plan((PutFile(wanted, name),)) if part.get("is_planned") else _plan(task, wanted, name)
+    if not any(isinstance(step, PutFile) for step in plan.steps):
+        if plan.steps and not task.check_mode:
+            os.chmod(path, wanted.mode)
+        return _outcome(wanted, plan, {"is_done": True})
+    have_bytes = partial_bytes(os.path.dirname(path), partial_name(os.path.basename(path), wanted.checksum))
+    if wanted.size_bytes is not None:
+        _require_space(task, wanted, have_bytes)
+    if task.check_mode:
+        return _outcome(wanted, plan, {"is_done": True})
+    if isinstance(source, HttpSource):
+        return _receive(task, wanted, plan, source, part)
+    return _outcome(wanted, plan, {"is_done": False, **_probed(task, wanted, have_bytes)})
+
+
+def transfer_path(task: Task, option: str) -> str:
+    """Return a path on the host; a relative one is below the directory for transfers in the home."""
+    text = str(task.params[option])
+    if os.path.isabs(text):
+        return task.absolute_path(option)
+    directory = os.path.join(task.observe_home().path, _TRANSFER_DIR)
+    path = absolute_path(os.path.join(directory, text))
+    if os.path.commonpath([directory, path]) != directory or path == directory:
+        raise RequestError(f"{option} is {text}, which leads out of {directory}", option=option, value=text)
+    return path
+
+
+def _wanted(task: Task, path: str) -> WantedFile:
+    params = task.params
+    if params["checksum"] is None:
+        raise RequestError("checksum is missing, without it nothing tells whether the file is the right one")
+    for option in ("size_bytes", "needs_bytes", "retries"):
+        if params[option] is not None and params[option] < 0:
+            raise RequestError(f"{option} is {params[option]}, expected 0 or more", option=option)
+    if not params["timeout"] > 0:
+        raise RequestError(f"timeout is {params['timeout']}, expected more than 0 seconds", option="timeout")
+    checksum = require_sha256(params["checksum"], "checksum")
+    return WantedFile(path, checksum, params["size_bytes"], parse_mode(params["mode"]))
+
+
+def parse_mode(value: Any) -> int:
+    """Return permissions from an octal text, or from the number that YAML made of one.
+
+    Raises:
+        RequestError: They are none.
+    """
+    try:
+        mode = value if isinstance(value, int) else int(str(value), 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise RequestError(f"mode is {value}, expected an octal text such as '0600'", option="mode")
+    return mode
+
+
+def _source(task: Task, do: str, part: dict[str, Any]) -> HttpSource | str:
+    """Return where the content comes from: a server, or the name of a file on the controller."""
+    params = task.params
+    if do == PROBE:
+        return str(part["source"])
+    if params["url"] is None:
+        raise RequestError("src is a file on the controller, which this module gets only by its action plugin")
+    split = split_url(params["url"], "url")
+    if split.query or split.username is not None:
+        raise RequestError("url has secrets, which belong into url_query, url_username and url_password")
+    query = f"?{params['url_query']}" if params["url_query"] else ""
+    return HttpSource(
+        url=split.bare + query,
+        username=params["url_username"],
+        password=params["url_password"],
+        headers={str(name): str(value) for name, value in (params["url_headers"] or {}).items()},
+        validate_certs=params["validate_certs"],
+        ca_path=params["ca_path"],
+        timeout=params["timeout"],
+    )
+
+
+def _plan(task: Task, wanted: WantedFile, source: str) -> Plan:
+    with task.phase("observe"):
+        return plan_file(wanted, observe_placed_file(wanted.path, wanted.size_bytes, task.traffic), source)
+
+
+def _require_space(task: Task, wanted: WantedFile, have_bytes: int) -> None:
+    """Check for room before the first byte, in check mode too."""
+    directory = os.path.dirname(wanted.path)
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        require_space(fd, max(0, (wanted.size_bytes or 0) - have_bytes) + task.params["needs_bytes"])
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _opened(task: Task, wanted: WantedFile) -> Iterator[PartialFile]:
+    """Hold the partial file of what is wanted, and clear away those of what was wanted before."""
+    directory, target = os.path.split(wanted.path)
+    name = partial_name(target, wanted.checksum)
+    made = make_directories(directory, _DIRECTORY_MODE)
+    try:
+        with open_partial(directory, name, task.patience, task.traffic) as partial:
+            sweep_partials(directory, [other for other in find_partials(directory, target) if other != name])
+            try:
+                yield partial
+            except IntegrityError:
+                partial.discard()
+                raise
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def _is_there(task: Task, wanted: WantedFile, partial: PartialFile) -> bool:
+    """Return whether another run has put the file into its place while this one waited for it."""
+    if partial.size:
+        return False
+    found = observe_placed_file(wanted.path, wanted.size_bytes, task.traffic)
+    return found is not None and found.digest == wanted.checksum
+
+
+def _receive(task: Task, wanted: WantedFile, plan: Plan, source: HttpSource, part: dict[str, Any]) -> Outcome:
+    course = Course(**part.get("course", {}))
+    demand = Demand(
+        wanted=wanted,
+        source=source.name,
+        needs_bytes=task.params["needs_bytes"],
+        retries=task.params["retries"],
+        slice_seconds=part.get("slice_seconds"),
+    )
+    with task.phase("receive"), _opened(task, wanted) as partial:
+        is_done = _is_there(task, wanted, partial) or apply_download(demand, course, partial, source.open_at)
+        have_bytes = partial.size
+    transfer = {"is_done": is_done, "have_bytes": have_bytes, "course": dataclasses.asdict(course)}
+    size_bytes = (have_bytes or wanted.size_bytes) if is_done else course.total_bytes
+    return _outcome(dataclasses.replace(wanted, size_bytes=size_bytes), plan, transfer)
+
+
+def _probed(task: Task, wanted: WantedFile, have_bytes: int) -> dict[str, Any]:
+    """Say how much of the file is there, and what it hashes to."""
+    if not have_bytes:
+        return {"have_bytes": 0, "have_digest": None}
+    with _opened(task, wanted) as partial:
+        if partial.size > (wanted.size_bytes or 0):
+            partial.truncate()
+        return {"have_bytes": partial.size, "have_digest": partial.digest()}
+
+
+def _append(task: Task, wanted: WantedFile, part: dict[str, Any]) -> Outcome:
+    """Add a piece that the action plugin has put onto the host."""
+    plan = Plan((PutFile(wanted, str(part["source"])),))
+    with task.phase("append"), _opened(task, wanted) as partial:
+        if part.get("is_anew"):
+            partial.truncate()
+        is_done = _is_there(task, wanted, partial) or apply_piece(
+            partial, wanted, str(part["piece"]), part["offset"], task.params["needs_bytes"]
+        )
+        have_bytes = partial.size
+    return _outcome(wanted, plan, {"is_done": is_done, "have_bytes": have_bytes})
+
+
+def _remove(task: Task, path: str) -> Outcome:
+    directory, target = os.path.split(path)
+    with task.phase("observe"):
+        exists = observe_placed_file(path, -1, task.traffic) is not None
+        partials = [os.path.join(directory, name) for name in find_partials(directory, target)]
+        plan = plan_absence(path, exists, partials)
+    if not task.check_mode:
+        apply_removals(plan, task.patience)
+    return Outcome(plan, {"path": path})
+
+
+def _outcome(wanted: WantedFile, plan: Plan, transfer: dict[str, Any]) -> Outcome:
+    results: dict[str, Any] = {"path": wanted.path, "checksum": wanted.checksum, "transfer": transfer}
+    if wanted.size_bytes is not None:
+        results["size_bytes"] = wanted.size_bytes
+    return Outcome(plan, results)
