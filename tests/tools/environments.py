@@ -20,12 +20,14 @@ _REQUIREMENTS = CHECKOUT / "tests" / "requirements"
 
 # The environment and the Python that carries it; python-3.9 takes ansible-core against that package's own floor.
 _PYTHONS = {
+    "docsite": "3.11",
     "fuzz": "3.11",
     "galaxy-importer": "3.11",
     "lint": "3.11",
     "python-3.9": "3.9",
     "python-3.11": "3.11",
     "python-3.13": "3.13",
+    "s3": "3.11",
 }
 _OPTIONS = {"python-3.9": ["--ignore-requires-python"]}
 # Requirements that stand beside what needs them.
