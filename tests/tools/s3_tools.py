@@ -54,7 +54,7 @@ def _ensure_collection(python: Path) -> Path:
         return collections
     shutil.rmtree(collections, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as directory:
-        pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
+        pip: list[str | Path] = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
         subprocess.run([*pip, "--no-deps", "--only-binary", ":all:", "--dest", directory, _PACKAGE], check=True)
         (wheel,) = Path(directory).iterdir()
         with zipfile.ZipFile(wheel) as archive:
