@@ -23,8 +23,8 @@ def wanted_images(task: Task, home: Home) -> tuple[WantedImage, ...] | None:
 
     Raises:
         RequestError: It names none, or pins one that it does not name.
-        IntegrityError: A snapshot pins another manifest than the task.
-        StateError: There is no such snapshot, or two of them pin different manifests of one reference.
+        IntegrityError: A snapshot pins another manifest of a reference than the task or another snapshot.
+        StateError: There is no such snapshot.
     """
     pins = wanted_pins(task)
     wanted: dict[str, WantedImage] = {}

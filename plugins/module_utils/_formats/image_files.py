@@ -81,16 +81,6 @@ def extent_files(metadata: ImageMetadata) -> tuple[CacheFile, ...]:
     return (fsmeta_file(metadata.manifest_digest), *layers)
 
 
-def image_files(reference: str, metadata: ImageMetadata) -> tuple[CacheFile, ...]:
-    """Return all files of an image in the order in which they are installed: the metadata, which is looked for, last.
-
-    Raises:
-        FormatError: The text is no image reference.
-    """
-    fsmeta, *layers = erofs_files(metadata)
-    return (*layers, fsmeta, vmdk_file(metadata.manifest_digest), metadata_file(reference))
-
-
 def lock_file(file: CacheFile) -> CacheFile:
     """Return the lock that the writers of a file hold.
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names of snapshots: what this collection writes, and how an argument is told from a path or a digest."""
+"""Names of snapshots: what this collection writes, and how an argument is told from a path."""
 
 from __future__ import annotations
 
@@ -22,11 +22,6 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\..*)?\Z", re.IGN
 def looks_like_path(text: str) -> bool:
     """Return whether microsandbox takes the argument for a path."""
     return "/" in text or text.startswith((".", "~"))
-
-
-def looks_like_digest(text: str) -> bool:
-    """Return whether microsandbox takes the argument for a snapshot's digest."""
-    return text.startswith(("sha256:", "sha512:"))
 
 
 def require_snapshot_name(text: str) -> str:
