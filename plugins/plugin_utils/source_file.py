@@ -12,6 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import is_sha256
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError, StateError
@@ -19,6 +20,18 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.dige
 
 _BUFFER_BYTES = 1 << 20
 _COPY_BYTES = 16 << 20
+
+
+class TemporaryPiece(NamedTuple):
+    """A temporary file on the controller for one piece after the other.
+
+    Attributes:
+        fd: Its descriptor.
+        path: Its path.
+    """
+
+    fd: int
+    path: str
 
 
 class SourceFile:
@@ -69,15 +82,22 @@ class SourceFile:
             file.write(digest)
         return digest
 
-    def cut(self, offset: int, length: int, piece_fd: int) -> None:
-        """Copy a part of the file into an empty one."""
-        os.ftruncate(piece_fd, 0)
+    def piece(self, offset: int, length: int, own: TemporaryPiece) -> str:
+        """Return the path of a file that holds a part of this one: a temporary one, or the file when that is all.
+
+        Raises:
+            StateError: The file has become shorter.
+        """
+        if length == self.size:
+            return self.path
+        os.ftruncate(own.fd, 0)
         copied = 0
         while copied < length:
-            count = _copy_range(self.fd, piece_fd, min(_COPY_BYTES, length - copied), offset + copied, copied)
+            count = _copy_range(self.fd, own.fd, min(_COPY_BYTES, length - copied), offset + copied, copied)
             if not count:
                 raise StateError(f"{self.path} shrank while it was read", path=self.path)
             copied += count
+        return own.path
 
 
 @contextmanager
@@ -98,11 +118,11 @@ def open_source(path: str, temporary: str) -> Iterator[SourceFile]:
 
 
 @contextmanager
-def temporary_piece(temporary: str) -> Iterator[tuple[int, str]]:
+def temporary_piece(temporary: str) -> Iterator[TemporaryPiece]:
     """Make an empty file for pieces, and remove it when the block ends."""
     fd, path = tempfile.mkstemp(prefix="sandboxops-piece-", dir=temporary)
     try:
-        yield fd, path
+        yield TemporaryPiece(fd, path)
     finally:
         os.close(fd)
         with suppress(FileNotFoundError):

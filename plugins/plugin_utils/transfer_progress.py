@@ -9,21 +9,24 @@ import threading
 import time
 from typing import Callable
 
+from ..module_utils._formats.job_progress import JobProgress
+from .progress_line import progress_line, secret_line
+
 _LINE_SECONDS = 4.0
 _SILENCE_SECONDS = 9.0
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_WATCH_SECONDS = 0.5
 
 
 class TransferProgress:
-    """Prints how far a transfer is, and while nothing is known for a while, that it waits.
+    """Prints how far a transfer is, and while no byte is known to move, for how long.
 
     Args:
         say: Prints a line.
-        what: What moves, for the line.
+        what: What moves, for the line; None for a task whose names are nobody's business.
         total_bytes: Its size, or None when that is not known.
     """
 
-    def __init__(self, say: Callable[[str], None], what: str, total_bytes: int | None) -> None:
+    def __init__(self, say: Callable[[str], None], what: str | None, total_bytes: int | None) -> None:
         self._say = say
         self._what = what
         self._over = threading.Event()
@@ -31,6 +34,7 @@ class TransferProgress:
         self._began_at = self._said_at = self._moved_at = time.monotonic()
         self._began_bytes: int | None = None
         self._done_bytes = 0
+        self._last: JobProgress | None = None
         self.total_bytes = total_bytes
 
     def __enter__(self) -> TransferProgress:
@@ -47,52 +51,36 @@ class TransferProgress:
         now = time.monotonic()
         with self._printing:
             if self._began_bytes is None:
+                # The rate counts from here on: what an earlier run brought is no merit of this one.
                 self._began_bytes, self._began_at = done_bytes, now
+                self._last = self._at(now, done_bytes)
             if done_bytes != self._done_bytes:
                 self._done_bytes, self._moved_at = done_bytes, now
             if now - self._said_at >= _LINE_SECONDS:
-                self._said_at = now
-                self._say(progress_line(self._what, done_bytes, self.total_bytes, self._rate(now)))
+                self._print(now)
 
-    def _rate(self, now: float) -> float:
-        return (self._done_bytes - (self._began_bytes or 0)) / max(now - self._began_at, 0.001)
+    def _at(self, now: float, done_bytes: int) -> JobProgress:
+        return JobProgress(
+            doing="transfer" if self._what is None else self._what,
+            done=done_bytes,
+            total=self.total_bytes,
+            pass_seconds=now - self._began_at,
+            still_seconds=now - self._moved_at,
+        )
+
+    def _print(self, now: float) -> None:
+        progress = self._at(now, self._done_bytes)
+        self._said_at = now
+        if self._what is None:
+            self._say(secret_line(progress, _SILENCE_SECONDS))
+        else:
+            self._say(progress_line(progress, self._last, _SILENCE_SECONDS))
+        self._last = progress
 
     def _watch(self) -> None:
-        while not self._over.wait(0.5):
+        """Speak up when the host is asked for long: it has not said that bytes move."""
+        while not self._over.wait(_WATCH_SECONDS):
             now = time.monotonic()
             with self._printing:
                 if now - self._said_at >= _SILENCE_SECONDS:
-                    self._said_at = now
-                    self._say(
-                        progress_line(self._what, self._done_bytes, self.total_bytes, None)
-                        + f", no word of more for {now - self._moved_at:.0f} s"
-                    )
-
-
-def progress_line(what: str, done_bytes: int, total_bytes: int | None, rate: float | None) -> str:
-    """Return a line about a transfer.
-
-    Args:
-        what: What moves.
-        done_bytes: How much of it is there.
-        total_bytes: Its size, or None when that is not known.
-        rate: Bytes a second, or None when nothing moves.
-    """
-    if total_bytes:
-        line = f"{what}: {done_bytes * 100 // total_bytes} % of {size_text(total_bytes)}"
-    else:
-        line = f"{what}: {size_text(done_bytes)}"
-    if rate is not None:
-        line += f", {size_text(rate)}/s"
-        if total_bytes and rate >= 1:
-            line += f", {max(0, total_bytes - done_bytes) / rate:.0f} s left"
-    return line
-
-
-def size_text(size: float) -> str:
-    """Return a size in the unit that suits it."""
-    for unit in _UNITS:
-        if size < 1024 or unit == _UNITS[-1]:
-            break
-        size /= 1024
-    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.2f} {unit}"
+                    self._print(now)

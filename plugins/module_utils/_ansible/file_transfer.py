@@ -30,16 +30,15 @@ from .._disk.partial_file import (
     sweep_partials,
 )
 from .._disk.place import require_space
-from .._observe.home import absolute_path
 from .._observe.placed_file import observe_placed_file
 from .._plan.placed_file import PutFile, WantedFile, plan_absence, plan_file
 from .._plan.plan import Plan
 from .http_source import HttpSource
 from .task import Outcome, Task
+from .transfer_options import parse_mode, transfer_path
 
 PROBE, APPEND, RECEIVE = "probe", "append", "receive"
 
-_TRANSFER_DIR = ".sandboxops-transfer"
 _DIRECTORY_MODE = 0o700
 
 
@@ -70,18 +69,6 @@ def transfer_file(task: Task) -> Outcome:
     return _outcome(wanted, plan, {"is_done": False, **_probed(task, wanted, have_bytes)})
 
 
-def transfer_path(task: Task, option: str) -> str:
-    """Return a path on the host; a relative one is below the directory for transfers in the home."""
-    text = str(task.params[option])
-    if os.path.isabs(text):
-        return task.absolute_path(option)
-    directory = os.path.join(task.observe_home().path, _TRANSFER_DIR)
-    path = absolute_path(os.path.join(directory, text))
-    if os.path.commonpath([directory, path]) != directory or path == directory:
-        raise RequestError(f"{option} is {text}, which leads out of {directory}", option=option, value=text)
-    return path
-
-
 def _wanted(task: Task, path: str) -> WantedFile:
     params = task.params
     if params["checksum"] is None:
@@ -93,21 +80,6 @@ def _wanted(task: Task, path: str) -> WantedFile:
         raise RequestError(f"timeout is {params['timeout']}, expected more than 0 seconds", option="timeout")
     checksum = require_sha256(params["checksum"], "checksum")
     return WantedFile(path, checksum, params["size_bytes"], parse_mode(params["mode"]))
-
-
-def parse_mode(value: Any) -> int:
-    """Return permissions from an octal text, or from the number that YAML made of one.
-
-    Raises:
-        RequestError: They are none.
-    """
-    try:
-        mode = value if isinstance(value, int) else int(str(value), 8)
-    except ValueError:
-        mode = -1
-    if not 0 <= mode <= 0o777:
-        raise RequestError(f"mode is {value}, expected an octal text such as '0600'", option="mode")
-    return mode
 
 
 def _source(task: Task, do: str, part: dict[str, Any]) -> HttpSource | str:
