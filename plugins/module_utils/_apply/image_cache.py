@@ -133,18 +133,15 @@ class CacheStaging:
                 raise _is_gone(step.path)
         written = {step.name for step in steps}
         kept = {name: size for image in images for name, size in image.sizes if name not in written}
-        made: list[str] = []
-        try:
+        with contextlib.ExitStack() as undo:
             for kind in _kinds(steps):
-                made += self._make_directory(kind)
+                undo.callback(remove_empty, self._make_directory(kind))
             with locked_cache_files(self._cache_dir, written, kept, patience):
                 _require_there(self._cache_dir, kept)
                 with _Installation(self._area, self._cache_dir, self._entries) as installation:
                     installation.run(steps)
                     yield installation.keep
-        except BaseException:
-            remove_empty(made)
-            raise
+            undo.pop_all()
 
     def _stage_content(self, name: CacheFile, content: bytes) -> None:
         entry = f"file-{len(self._entries)}"

@@ -15,7 +15,7 @@ from .._core.errors import StateError
 from .._core.timestamps import rfc3339_from_ns
 from .._disk.content_hash import SPARSE_SHA256
 from .._disk.copying import CopyMethod, copy_sparse
-from .._disk.locking import make_directories, open_lock_file, remove_empty, try_lock
+from .._disk.locking import LockFile, make_directories, remove_empty, try_lock_file
 from .._disk.sparse_file import Traffic, write_at
 from .._disk.staging import StagingArea, staging_area
 from .._formats.descriptor import Descriptor, Integrity
@@ -129,19 +129,17 @@ def _lifecycle_lock(home: Home, sandbox: str) -> Iterator[None]:
     for above in (os.path.dirname(directory), directory):
         if os.path.islink(above):
             raise StateError(f"{above} is a symlink, a home keeps its lifecycle locks itself", path=above)
-    made = make_directories(directory)
-    try:
-        fd = open_lock_file(path)
+    with contextlib.ExitStack() as undo:
+        undo.callback(remove_empty, make_directories(directory))
+        fd = try_lock_file(LockFile(path))
+        if fd is None:
+            raise StateError(
+                f"sandbox {sandbox} is alive or starting: a capture needs its lifecycle lock {path}, which is held",
+                sandbox=sandbox,
+                path=path,
+            )
         try:
-            if not try_lock(fd):
-                raise StateError(
-                    f"sandbox {sandbox} is alive or starting: a capture needs its lifecycle lock {path}, which is held",
-                    sandbox=sandbox,
-                    path=path,
-                )
             yield
         finally:
             os.close(fd)
-    except BaseException:
-        remove_empty(made)
-        raise
+        undo.pop_all()

@@ -110,10 +110,9 @@ def _run_immediate(connection: sqlite3.Connection, write: Callable[[sqlite3.Conn
     try:
         result = write(connection)
         connection.execute("COMMIT")
-    except BaseException:
+    finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        raise
     return result
 
 

@@ -46,8 +46,9 @@ def locked_directory(path: str, patience: float, create: bool = False) -> Iterat
         StateError: Another process holds the lock for longer than that.
         OSError: The directory cannot be made or opened.
     """
-    made = make_directories(path) if create else []
-    try:
+    with contextlib.ExitStack() as undo:
+        if create:
+            undo.callback(remove_empty, make_directories(path))
         try:
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -60,9 +61,7 @@ def locked_directory(path: str, patience: float, create: bool = False) -> Iterat
             yield
         finally:
             os.close(fd)
-    except BaseException:
-        remove_empty(made)
-        raise
+        undo.pop_all()
 
 
 def wait_for_lock(fd: int, what: str, patience: float) -> None:
@@ -97,12 +96,31 @@ def _take_all(files: Sequence[LockFile], stack: contextlib.ExitStack) -> str | N
     """Take all locks for a stack to release, or none, and return which one is not to be had."""
     with contextlib.ExitStack() as taken:
         for file in files:
-            fd = open_lock_file(file.path, file.mode)
-            taken.callback(os.close, fd)
-            if not try_lock(fd, file.is_shared) or not _is_at(fd, file.path):
+            fd = try_lock_file(file)
+            if fd is None:
                 return file.path
+            taken.callback(os.close, fd)
         stack.enter_context(taken.pop_all())
     return None
+
+
+def try_lock_file(file: LockFile) -> int | None:
+    """Take the flock on a lock file if no other holder is in its way; closing the descriptor releases it.
+
+    Raises:
+        StateError: It is no regular file.
+        OSError: It cannot be made or opened.
+    """
+    while True:
+        with contextlib.ExitStack() as opened:
+            fd = open_lock_file(file.path, file.mode)
+            opened.callback(os.close, fd)
+            if not try_lock(fd, file.is_shared):
+                return None
+            # Whoever prunes lock files may have removed it before it was locked.
+            if _is_at(fd, file.path):
+                opened.pop_all()
+                return fd
 
 
 def _is_at(fd: int, path: str) -> bool:

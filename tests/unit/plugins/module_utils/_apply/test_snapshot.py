@@ -13,6 +13,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
@@ -51,6 +52,29 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.snap
 NOW_NS = 1795230000123456789
 SIZE = 8 << 20
 CHUNKS = ((4096, b"a" * 5000), (4 << 20, b"\xff" * 8192), (SIZE - 10, b"the tail.."))
+
+# Captures a sandbox, and says during the copy whether others find its lifecycle lock held.
+CAPTURER = f"""
+import sys
+from {apply_capture.__module__} import apply_capture
+from {try_lock.__module__} import try_lock
+from {observe_home.__module__} import observe_home
+from {Traffic.__module__} import Traffic
+from {Capture.__module__} import Capture, WantedSnapshot
+
+class Watching(Traffic):
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "read" and value:
+            with open(sys.argv[2]) as lock:
+                print("free" if try_lock(lock.fileno()) else "held")
+            self.__class__ = Traffic
+
+home = observe_home(sys.argv[1], None, None, {{}})
+path = home.snapshots_dir + "/new"
+asked = WantedSnapshot(path, "base", (), True, recreate="never", force=True)
+apply_capture(Capture(path, "base", None), asked, home, 1, Watching())
+"""
 
 Unpack = Callable[[str], Path]
 Listing = Callable[[Path], object]
@@ -250,6 +274,26 @@ def test_a_sandbox_whose_lifecycle_lock_is_held_is_alive(home: Home, list_tree: 
             capture(home, wanted(home))
         assert {path: list_tree(path) for path in Path(home.path).glob("*/*")} == before
     assert caught.value.facts == {"sandbox": "base", "path": str(lock_of(home))}
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_lifecycle_lock_that_is_removed_before_it_is_locked_is_taken_anew(
+    home: Home, collections_path: Path, is_replaced: bool
+) -> None:
+    lock = lock_of(home)
+    # The kernel gets the lock late; the first one is that of the staging area.
+    command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=flock:delay_enter=1000000:when=2"]
+    command += [sys.executable, "-B", "-c", CAPTURER, home.path, str(lock)]
+    environment = {**os.environ, "PYTHONPATH": str(collections_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        while not lock.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        lock.unlink()
+        if is_replaced:
+            lock.touch()
+        assert process.communicate(timeout=60)[0] == "held\n"
+    assert process.returncode == 0
 
 
 def test_a_lock_that_is_a_symlink_is_not_followed(home: Home) -> None:
