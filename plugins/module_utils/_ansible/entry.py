@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
@@ -50,6 +49,6 @@ def run_module(argument_spec: Mapping[str, Any], work: Callable[[Task], Outcome]
         steps=[str(step) for step in plan.steps],
         diff={"before": dict(plan.before), "after": dict(plan.after)},
         elapsed=task.elapsed,
-        bytes=asdict(task.traffic),
+        bytes=task.traffic.counts,
         **outcome.results,
     )

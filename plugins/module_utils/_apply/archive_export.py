@@ -73,11 +73,13 @@ def apply_export(step: WriteArchive, threads: int, traffic: Traffic, verify: boo
             if wanted.compression == ZSTD:
                 frame = FrameWriter(wanted.level, threads, _content_bytes(step, members), output.put)
             sink = frame or output
-            for member in members:
-                sink.put(memoryview(member.start))
-                _put_upper(member, sink, verify, traffic)
-            for file in step.shipment.files:
-                put_cache_file(file, step.shipment.cache_dir, sink, traffic)
+            with traffic.meter.span(_passing_bytes(step)):
+                for member in members:
+                    sink.put(memoryview(member.start))
+                    _put_upper(member, sink, verify, traffic)
+                for file in step.shipment.files:
+                    put_cache_file(file, step.shipment.cache_dir, sink, traffic)
+            traffic.meter.say("syncing")
             sink.put(memoryview(END_OF_ARCHIVE))
             if frame is not None:
                 frame.finish()
@@ -149,7 +151,9 @@ def _content_map(fd: int, traffic: Traffic) -> tuple[SparsePair, ...] | None:
     """
     extent_map = _block_map(fd)
     size = extent_map.size_bytes
-    runs = tuple(Extent(start, end) for start, end in nonzero_runs(fd, extent_map, traffic))
+    before = traffic.read
+    with traffic.meter.measure("looking for zeros", extent_map.data_bytes, lambda: traffic.read - before):
+        runs = tuple(Extent(start, end) for start, end in nonzero_runs(fd, extent_map, traffic))
     unit = BLOCK_BYTES
     while len(runs) >= ArchiveLimits.extents:
         unit *= 2
@@ -168,6 +172,12 @@ def _block_map(fd: int) -> ExtentMap:
     return ExtentMap(found.size_bytes, align_extents(found.extents, BLOCK_BYTES, found.size_bytes))
 
 
+def _passing_bytes(step: WriteArchive) -> int:
+    """Return how many bytes go into an archive, holes as zeros."""
+    uppers = sum(artifact.descriptor.upper_bytes for artifact in step.artifacts)
+    return uppers + sum(file.size_bytes for file in step.shipment.files)
+
+
 def _content_bytes(step: WriteArchive, members: Sequence[_Member]) -> int | None:
     """Return the length that a frame announces: none where holes are spelt out, which costs nothing without."""
     if step.artifacts and step.wanted.layout != SPARSE:
@@ -180,11 +190,14 @@ def _put_upper(member: _Member, sink: ByteSink, verify: bool, traffic: Traffic) 
     """Feed the upper's body: data is read once, holes never, and zeros come from memory."""
     pool = BufferPool()
     artifact = member.artifact
-    recorded = artifact.descriptor.integrity if verify else None
-    content_hash = None
-    if recorded is not None and recorded.algorithm in ALGORITHMS:
-        content_hash = ContentHash(recorded.algorithm, artifact.descriptor.upper_bytes)
-    with open_upper(artifact) as fd, HashThread(content_hash, pool) as thread:
+    content_hash = _recorded_hash(artifact) if verify else None
+    before = traffic.read + traffic.holes_skipped
+    packing = traffic.meter.measure(
+        "packing",
+        artifact.descriptor.upper_bytes,
+        lambda: traffic.read + traffic.holes_skipped - before if content_hash is None else content_hash.position,
+    )
+    with packing, open_upper(artifact) as fd, HashThread(content_hash, pool) as thread:
         require_unchanged(
             member.seen, os.fstat(fd), os.path.join(member.artifact.path, member.artifact.descriptor.upper_file)
         )
@@ -210,6 +223,14 @@ def _put_upper(member: _Member, sink: ByteSink, verify: bool, traffic: Traffic) 
         state = judge_content(artifact.descriptor, digest, lambda: open_upper(artifact), traffic)
         require_verified(artifact.descriptor, state, os.path.join(artifact.path, artifact.descriptor.upper_file))
     sink.put_zeros(padding_bytes(body))
+
+
+def _recorded_hash(artifact: Artifact) -> ContentHash | None:
+    """Return what computes the recorded digest of an upper, if one is recorded that can be computed."""
+    recorded = artifact.descriptor.integrity
+    if recorded is None or recorded.algorithm not in ALGORITHMS:
+        return None
+    return ContentHash(recorded.algorithm, artifact.descriptor.upper_bytes)
 
 
 class _Output:

@@ -35,10 +35,12 @@ def put_cache_file(file: ShipFile, cache_dir: str, sink: ByteSink, traffic: Traf
         StateError: The file is no longer what it was when the archive was planned.
     """
     sink.put(memoryview(file_header(cache_member_name(file), file.size_bytes)))
-    if file.content is not None:
-        sink.put(memoryview(file.content))
-    else:
-        _put_from_cache(file, cache_dir, sink, traffic)
+    before = traffic.read + traffic.holes_skipped
+    with traffic.meter.measure("packing", file.size_bytes, lambda: traffic.read + traffic.holes_skipped - before):
+        if file.content is not None:
+            sink.put(memoryview(file.content))
+        else:
+            _put_from_cache(file, cache_dir, sink, traffic)
     sink.put_zeros(padding_bytes(file.size_bytes))
 
 

@@ -33,6 +33,9 @@ class ContentHash:
         algorithm: ``sha256`` or ``msb-sparse-sha256-v1``, the latter in its logical definition.
         size_bytes: Apparent size of the file; part of what ``msb-sparse-sha256-v1`` hashes.
 
+    Attributes:
+        position: How many bytes were added.
+
     Raises:
         UnsupportedError: The algorithm is another one.
     """
@@ -45,16 +48,20 @@ class ContentHash:
                 supported=list(ALGORITHMS),
             )
         self._hash = _sparse_prefix(size_bytes) if algorithm == SPARSE_SHA256 else hashlib.sha256()
+        self.position = 0
 
     def update(self, view: memoryview) -> None:
         """Add bytes."""
         self._hash.update(view)
+        self.position += len(view)
 
     def update_zeros(self, length: int) -> None:
         """Add ``length`` zero bytes."""
         for dummy in range(length // BUFFER_BYTES):
             self._hash.update(ZEROS)
+            self.position += BUFFER_BYTES
         self._hash.update(ZEROS[: length % BUFFER_BYTES])
+        self.position += length % BUFFER_BYTES
 
     def digest(self) -> str:
         """Return the digest so far as ``sha256:<hex>``."""
@@ -96,7 +103,8 @@ def hash_file(fd: int, extent_map: ExtentMap, algorithm: str, traffic: Traffic) 
     pool = BufferPool()
     content_hash = ContentHash(algorithm, extent_map.size_bytes)
     traffic.holes_skipped += extent_map.size_bytes - extent_map.data_bytes
-    with HashThread(content_hash, pool) as thread:
+    hashing = traffic.meter.measure("hashing", extent_map.size_bytes, lambda: content_hash.position)
+    with hashing, HashThread(content_hash, pool) as thread:
         for segment in read_segments(fd, extent_map, pool, traffic):
             thread.feed(segment)
     return content_hash.digest()
@@ -113,14 +121,16 @@ def hash_extent_framed(fd: int, size_bytes: int, runs: Iterable[tuple[int, int]]
     """
     running = _sparse_prefix(size_bytes)
     buffer = bytearray(BUFFER_BYTES)
-    for start, end in runs:
-        running.update(b"D" + struct.pack("<QQ", start, end - start))
-        while start < end:
-            view = memoryview(buffer)[: end - start]
-            read_at(fd, view, start)
-            traffic.read += len(view)
-            running.update(view)
-            start += len(view)
+    before = traffic.read
+    with traffic.meter.measure("hashing in another definition", None, lambda: traffic.read - before):
+        for start, end in runs:
+            running.update(b"D" + struct.pack("<QQ", start, end - start))
+            while start < end:
+                view = memoryview(buffer)[: end - start]
+                read_at(fd, view, start)
+                traffic.read += len(view)
+                running.update(view)
+                start += len(view)
     return "sha256:" + running.hexdigest()
 
 

@@ -59,8 +59,10 @@ def copy_sparse(source_fd: int, target_fd: int, algorithm: str | None, traffic: 
     if extent_map.size_bytes and reflink(source_fd, target_fd):
         digest = None if algorithm is None else hash_file(target_fd, extent_map, algorithm, traffic)
         return Copied(CopyMethod.REFLINK, digest)
-    if algorithm is None and _copy_ranges(source_fd, target_fd, extent_map, traffic):
-        return Copied(CopyMethod.COPY_FILE_RANGE, None)
+    before = traffic.written
+    with traffic.meter.measure("copying", extent_map.data_bytes, lambda: traffic.written - before, "syncing"):
+        if algorithm is None and _copy_ranges(source_fd, target_fd, extent_map, traffic):
+            return Copied(CopyMethod.COPY_FILE_RANGE, None)
     return Copied(CopyMethod.READ_WRITE, _copy_by_reading(source_fd, target_fd, extent_map, algorithm, traffic))
 
 
@@ -79,15 +81,17 @@ def _copy_ranges(source_fd: int, target_fd: int, extent_map: ExtentMap, traffic:
                     return False
                 raise
             if count == 0:
+                traffic.read -= copied
+                traffic.written -= copied
                 return False
             start += count
             copied += count
+            traffic.read += count
+            traffic.written += count
             dirty += count
             if dirty >= _RANGE_BYTES:
                 start_writeback(target_fd, dirty_from, start - dirty_from)
                 dirty_from, dirty = start, 0
-    traffic.read += copied
-    traffic.written += copied
     traffic.holes_skipped += extent_map.size_bytes - copied
     return True
 
@@ -99,7 +103,14 @@ def _copy_by_reading(
     os.ftruncate(target_fd, 0)
     writer = SparseWriter(target_fd, traffic)
     content_hash = None if algorithm is None else ContentHash(algorithm, extent_map.size_bytes)
-    with HashThread(content_hash, pool) as thread:
+    before = traffic.read
+    copying = traffic.meter.measure(
+        "copying" if content_hash is None else "copying and hashing",
+        extent_map.data_bytes if content_hash is None else extent_map.size_bytes,
+        lambda: traffic.read - before if content_hash is None else content_hash.position,
+        "syncing",
+    )
+    with copying, HashThread(content_hash, pool) as thread:
         for segment in read_segments(source_fd, extent_map, pool, traffic):
             writer.put(segment)
             thread.feed(segment)

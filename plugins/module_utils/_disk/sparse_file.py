@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import queue
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._core.errors import StateError
 from .extents import ExtentMap
 from .linux import start_writeback
+from .meter import Meter
 from .place import require_space
 
 BUFFER_BYTES = 1 << 20
@@ -33,11 +34,18 @@ class Traffic:
         read: Read from files.
         written: Written to files.
         holes_skipped: Zeros that were not written, or, where nothing is written, not read.
+        meter: Says how far the operation is while it runs.
     """
 
     read: int = 0
     written: int = 0
     holes_skipped: int = 0
+    meter: Meter = field(default_factory=Meter, repr=False, compare=False)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return what was moved, by name."""
+        return {"read": self.read, "written": self.written, "holes_skipped": self.holes_skipped}
 
 
 class BufferPool:

@@ -78,8 +78,9 @@ def observe_archive(
         size = os.fstat(fd).st_size
         with StageThread(file_hash.update, limit=8) as hashing:
             reader = ArchiveReader(fd, limits, hashing.feed)
-            for member in reader.members():
-                walk.take(reader, member)
+            with traffic.meter.measure("unpacking", size, lambda: reader.position):
+                for member in reader.members():
+                    walk.take(reader, member)
         traffic.read += size
         snapshots = walk.judge()
         head = _head(snapshots)

@@ -116,6 +116,11 @@ class ArchiveReader:
         self._apparent_bytes = 0
         self._scratch = bytearray(BUFFER_BYTES)
 
+    @property
+    def position(self) -> int:
+        """Return how many bytes of the file were consumed."""
+        return self._source.position
+
     def members(self) -> Iterator[Member]:
         """Yield the members in order, and check what follows the last one.
 

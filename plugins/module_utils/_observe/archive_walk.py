@@ -144,12 +144,20 @@ class ArchiveWalk:
             else self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
         )
         pool = self.cache.pool
-        with taking as put, HashThread(content_hash, pool) as hashing:
+        passed = 0
+        unpacking = self.traffic.meter.measure(
+            "reading" if self.sink is None else "unpacking",
+            member.real_bytes,
+            lambda: passed if content_hash is None else content_hash.position,
+            "syncing",
+        )
+        with self.traffic.meter.doing("unpacking"), taking as put, unpacking, HashThread(content_hash, pool) as hashing:
             upper.is_kept = put is not None
             with ReadAhead(reader.body_segments(member, pool)) as segments:
                 for segment in segments:
                     if put is not None:
                         put(segment)
+                    passed += segment.length
                     hashing.feed(segment)
         if content_hash is not None:
             upper.digest = content_hash.digest()

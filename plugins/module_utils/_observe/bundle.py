@@ -84,12 +84,13 @@ def observe_bundle(
         size = os.fstat(fd).st_size
         with StageThread(file_hash.update, limit=8) as hashing:
             reader = ArchiveReader(fd, limits, hashing.feed)
-            for member in reader.members():
-                if isinstance(member.name, CacheFile):
-                    walk.take(reader, member, member.name)
-                    members.append("/".join(("cache", *member.name)))
-                elif not isinstance(member.name, CacheDirectory):
-                    raise FormatError("it holds a snapshot, a bundle holds images alone")
+            with traffic.meter.measure("unpacking", size, lambda: reader.position):
+                for member in reader.members():
+                    if isinstance(member.name, CacheFile):
+                        walk.take(reader, member, member.name)
+                        members.append("/".join(("cache", *member.name)))
+                    elif not isinstance(member.name, CacheDirectory):
+                        raise FormatError("it holds a snapshot, a bundle holds images alone")
         traffic.read += size
         pinned = [PinnedImage(*image) for image in contents.images]
         images = walk.judge(pinned, contents.excluded_layers)

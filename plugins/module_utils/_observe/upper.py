@@ -38,13 +38,16 @@ def _content_differs(first_fd: int, second_fd: int, traffic: Traffic) -> bool:
     if first.size_bytes != second.size_bytes:
         return True
     either = align_extents(sorted(first.extents + second.extents), BLOCK_BYTES, first.size_bytes)
-    for extent in either:
-        for position in range(extent.start, extent.end, BUFFER_BYTES):
-            length = min(extent.end - position, BUFFER_BYTES)
-            pieces = bytearray(length), bytearray(length)
-            read_at(first_fd, memoryview(pieces[0]), position)
-            read_at(second_fd, memoryview(pieces[1]), position)
-            traffic.read += 2 * length
-            if pieces[0] != pieces[1]:
-                return True
+    before = traffic.read
+    total = 2 * sum(extent.end - extent.start for extent in either)
+    with traffic.meter.measure("comparing", total, lambda: traffic.read - before):
+        for extent in either:
+            for position in range(extent.start, extent.end, BUFFER_BYTES):
+                length = min(extent.end - position, BUFFER_BYTES)
+                pieces = bytearray(length), bytearray(length)
+                read_at(first_fd, memoryview(pieces[0]), position)
+                read_at(second_fd, memoryview(pieces[1]), position)
+                traffic.read += 2 * length
+                if pieces[0] != pieces[1]:
+                    return True
     return False
