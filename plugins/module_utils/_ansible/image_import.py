@@ -13,8 +13,8 @@ from typing import Callable
 
 from .._apply.image_cache import CacheStaging
 from .._core.errors import StateError
+from .._disk.dead_staging import dead_staging_areas, sweep
 from .._disk.locking import locked_directory
-from .._disk.staging import dead_staging_areas, sweep
 from .._formats.image_files import metadata_file, vmdk_file
 from .._formats.image_metadata import MAX_METADATA_BYTES
 from .._observe.cache_target import observe_erofs_targets, observe_text_targets

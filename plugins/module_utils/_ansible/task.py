@@ -16,9 +16,9 @@ from typing import Any
 from .._apply.index import keep_index
 from .._core.errors import RequestError, StateError
 from .._core.timestamps import index_text_from_ns
+from .._disk.dead_staging import sweep
 from .._disk.locking import locked_directory
 from .._disk.sparse_file import Traffic
-from .._disk.staging import sweep
 from .._observe.archive_reader import ArchiveLimits
 from .._observe.artifact import Artifact
 from .._observe.home import Home, absolute_path, observe_home

@@ -12,7 +12,6 @@ user could swap.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
 import stat
@@ -165,7 +164,7 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
             finally:
                 os.close(fd)
         finally:
-            _clear(name, parent_fd)
+            clear_area(name, parent_fd)
     except OSError as exc:
         # A call that has descriptors knows a bare name, a number, or nothing at all.
         if not (isinstance(exc.filename, str) and os.path.isabs(exc.filename)):
@@ -175,57 +174,7 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
         os.close(parent_fd)
 
 
-def dead_staging_areas(parent: str) -> list[str]:
-    """Return the names of the staging areas in a directory whose process is gone, sorted.
-
-    Those of users other than this one and the directory's owner are none of ours.
-
-    Raises:
-        OSError: The directory cannot be read.
-    """
-    dead = []
-    try:
-        owners = (os.geteuid(), os.stat(parent).st_uid)
-        with os.scandir(parent) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.startswith(STAGING_PREFIX))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    for name in names:
-        try:
-            fd = os.open(os.path.join(parent, name), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue
-        except OSError as exc:
-            if exc.errno == errno.ELOOP:
-                continue
-            raise
-        try:
-            if os.fstat(fd).st_uid in owners and try_lock(fd):
-                dead.append(name)
-        finally:
-            os.close(fd)
-    return dead
-
-
-def sweep(parent: str) -> list[str]:
-    """Remove the staging areas of dead runs from a directory, and return their names.
-
-    An entry that a dead run had moved aside goes back to its place when that place is empty.
-
-    Raises:
-        OSError: An area cannot be removed.
-    """
-    swept = dead_staging_areas(parent)
-    for name in swept:
-        parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            _clear(name, parent_fd)
-        finally:
-            os.close(parent_fd)
-    return swept
-
-
-def _clear(name: str, parent_fd: int) -> None:
+def clear_area(name: str, parent_fd: int) -> None:
     """Remove a staging area, but first bring back what was moved aside and not replaced, durably."""
     try:
         area_fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)

@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from .._core.errors import FormatError, MicrosandboxError
+from .._disk.dead_staging import dead_staging_areas
 from .._disk.regular_file import read_regular_file
-from .._disk.staging import STAGING_PREFIX, dead_staging_areas
+from .._disk.staging import STAGING_PREFIX
 from .._formats.manifest_json import MANIFEST_FILE, MAX_MANIFEST_BYTES, parse_manifest
 from .artifact import Artifact, observe_artifact
 
