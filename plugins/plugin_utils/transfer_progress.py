@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from ..module_utils._formats.job_progress import JobProgress
 from .progress_line import progress_line, secret_line
 
-_LINE_SECONDS = 4.0
-_SILENCE_SECONDS = 9.0
-_WATCH_SECONDS = 0.5
+
+class Pace(NamedTuple):
+    """How often something is said.
+
+    Attributes:
+        line_seconds: How old the last line is at least when the next one comes, while bytes move.
+        silence_seconds: How old it is at most.
+        watch_seconds: How often that is looked at.
+    """
+
+    line_seconds: float = 4.0
+    silence_seconds: float = 9.0
+    watch_seconds: float = 0.5
+
+
+_CALM = Pace()
 
 
 class TransferProgress:
@@ -24,9 +37,13 @@ class TransferProgress:
         say: Prints a line.
         what: What moves, for the line; None for a task whose names are nobody's business.
         total_bytes: Its size, or None when that is not known.
+        pace: How often.
     """
 
-    def __init__(self, say: Callable[[str], None], what: str | None, total_bytes: int | None) -> None:
+    def __init__(
+        self, say: Callable[[str], None], what: str | None, total_bytes: int | None, pace: Pace = _CALM
+    ) -> None:
+        self._pace = pace
         self._say = say
         self._what = what
         self._over = threading.Event()
@@ -56,7 +73,7 @@ class TransferProgress:
                 self._last = self._at(now, done_bytes)
             if done_bytes != self._done_bytes:
                 self._done_bytes, self._moved_at = done_bytes, now
-            if now - self._said_at >= _LINE_SECONDS:
+            if now - self._said_at >= self._pace.line_seconds:
                 self._print(now)
 
     def _at(self, now: float, done_bytes: int) -> JobProgress:
@@ -72,15 +89,15 @@ class TransferProgress:
         progress = self._at(now, self._done_bytes)
         self._said_at = now
         if self._what is None:
-            self._say(secret_line(progress, _SILENCE_SECONDS))
+            self._say(secret_line(progress, self._pace.silence_seconds))
         else:
-            self._say(progress_line(progress, self._last, _SILENCE_SECONDS))
+            self._say(progress_line(progress, self._last, self._pace.silence_seconds))
         self._last = progress
 
     def _watch(self) -> None:
         """Speak up when the host is asked for long: it has not said that bytes move."""
-        while not self._over.wait(_WATCH_SECONDS):
+        while not self._over.wait(self._pace.watch_seconds):
             now = time.monotonic()
             with self._printing:
-                if now - self._said_at >= _SILENCE_SECONDS:
+                if now - self._said_at >= self._pace.silence_seconds:
                     self._print(now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import socket
 import ssl
 import urllib.error
 from collections.abc import Iterator, Mapping
@@ -85,7 +86,7 @@ class HttpSource:
             raise FormatError(f"{shown_url(url)} redirects to what is no HTTP URL", source=self.name) from exc
         if url.startswith("https:") and not target.startswith("https:"):
             raise StateError(
-                f"{shown_url(url)} redirects to {shown_url(target)}, which is open to all", source=self.name
+                f"{shown_url(url)} redirects to {shown_url(target)}, without encryption", source=self.name
             )
         return target
 
@@ -152,7 +153,7 @@ class HttpResponse:
         """
         try:
             piece: bytes = self._response.read1(most_bytes)
-        except TimeoutError:
+        except socket.timeout:  # which Python 3.9 does not count among TimeoutError
             raise SourceError(
                 f"{self._name} sent no byte for {self._timeout:g} seconds", source=self._name, waited=self._timeout
             ) from None
@@ -176,7 +177,7 @@ def _length(text: str | None, name: str) -> int | None:
 
 def _reason(exc: object) -> str:
     """Return what went wrong, from errors that carry no URL."""
-    if isinstance(exc, TimeoutError):
+    if isinstance(exc, socket.timeout):
         return "timed out"
     if isinstance(exc, OSError) and exc.strerror:
         return exc.strerror

@@ -1,0 +1,201 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that grow over several runs."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import sha256_digest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import recorded_digest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import (
+    PartialFile,
+    find_partials,
+    open_partial,
+    partial_bytes,
+    partial_name,
+    sweep_partials,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
+
+CONTENT = b"0123456789" * 300_000
+CHECKSUM = sha256_digest(CONTENT)
+NAME = partial_name("a", CHECKSUM)
+
+
+@contextmanager
+def opened(directory: Path, traffic: Traffic | None = None, name: str = NAME) -> Iterator[PartialFile]:
+    with open_partial(str(directory), name, 0.2, traffic or Traffic()) as partial:
+        yield partial
+
+
+def leave(directory: Path, content: bytes, name: str = NAME) -> None:
+    with opened(directory, name=name) as partial:
+        partial.append(memoryview(content))
+
+
+def test_a_file_grows_over_runs_and_gets_into_its_place(tmp_path: Path) -> None:
+    leave(tmp_path, CONTENT[:1_000_000])
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    with opened(tmp_path) as partial:
+        assert partial.size == 1_000_000
+        partial.append(memoryview(CONTENT[1_000_000:]))
+        assert partial.digest() == CHECKSUM
+        partial.place("a", 0o640, CHECKSUM)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == CONTENT
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_placed_file_remembers_its_digest(tmp_path: Path) -> None:
+    with opened(tmp_path) as partial:
+        partial.append(memoryview(CONTENT))
+        partial.place("a", 0o600, CHECKSUM)
+    fd = os.open(tmp_path / "a", os.O_RDONLY)
+    assert recorded_digest(fd) in (CHECKSUM, None)  # not every file system has extended attributes
+    os.close(fd)
+
+
+def test_what_comes_in_one_run_is_hashed_without_being_read(tmp_path: Path) -> None:
+    traffic = Traffic()
+    with opened(tmp_path, traffic) as partial:
+        partial.append(memoryview(CONTENT))
+        assert partial.digest() == CHECKSUM
+    assert (traffic.read, traffic.written) == (0, len(CONTENT))
+
+
+def test_what_came_in_an_earlier_run_is_read_to_be_hashed(tmp_path: Path) -> None:
+    leave(tmp_path, CONTENT)
+    traffic = Traffic()
+    with opened(tmp_path, traffic) as partial:
+        assert partial.digest() == CHECKSUM
+    assert traffic.read == len(CONTENT)
+
+
+def test_a_digest_in_between_changes_nothing_of_the_last_one(tmp_path: Path) -> None:
+    leave(tmp_path, CONTENT[:5])
+    with opened(tmp_path) as partial:
+        assert partial.digest() == sha256_digest(CONTENT[:5])
+        partial.append(memoryview(CONTENT[5:]))
+        assert partial.digest() == CHECKSUM
+
+
+def test_a_new_start_forgets_what_was_there(tmp_path: Path) -> None:
+    leave(tmp_path, b"something else, and longer than" * 200_000)
+    with opened(tmp_path) as partial:
+        partial.truncate()
+        partial.append(memoryview(CONTENT))
+        assert partial.digest() == CHECKSUM
+        partial.place("a", 0o600, CHECKSUM)
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+def test_a_partial_file_is_its_owners_alone(tmp_path: Path) -> None:
+    leave(tmp_path, b"x")
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_gives_it_to_the_owner_of_the_directory(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12346)
+    leave(tmp_path, b"x")
+    found = (tmp_path / NAME).stat()
+    assert (found.st_uid, found.st_gid) == (12345, 12346)
+
+
+def test_nothing_is_left_where_no_byte_came(tmp_path: Path) -> None:
+    with opened(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_discarded_file_is_gone(tmp_path: Path) -> None:
+    leave(tmp_path, b"x")
+    with opened(tmp_path) as partial:
+        partial.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_one_run_adds_to_it_at_a_time(tmp_path: Path) -> None:
+    with opened(tmp_path) as first:
+        first.append(memoryview(b"x"))
+        with pytest.raises(StateError, match="locked by another process"), opened(tmp_path):
+            pass
+    assert (tmp_path / NAME).read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "fifo"])
+def test_what_somebody_planted_is_replaced_and_never_written_to(tmp_path: Path, kind: str) -> None:
+    directory, victim = tmp_path / "d", tmp_path / "victim"
+    directory.mkdir()
+    victim.write_bytes(b"precious")
+    if kind == "symlink":
+        (directory / NAME).symlink_to(victim)
+    elif kind == "hard link":
+        os.link(victim, directory / NAME)
+    else:
+        os.mkfifo(directory / NAME)
+    leave(directory, CONTENT)
+    assert victim.read_bytes() == b"precious"
+    assert (directory / NAME).read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+def test_what_a_third_user_left_is_replaced(tmp_path: Path) -> None:
+    leave(tmp_path, b"evil")
+    os.chown(tmp_path / NAME, 12345, 12345)
+    with opened(tmp_path) as partial:
+        assert partial.size == 0
+
+
+def test_a_directory_in_its_place_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    with pytest.raises(StateError, match="is a directory"), opened(tmp_path):
+        pass
+
+
+def test_a_file_system_without_room_is_found_before_it_is_full(tmp_path: Path) -> None:
+    with opened(tmp_path) as partial, pytest.raises(StateError, match="needs 1152921504606846976 bytes more"):
+        partial.require_space(1 << 60)
+
+
+def test_others_of_the_same_target_are_found_and_swept_unless_in_use(tmp_path: Path) -> None:
+    one, two = partial_name("a", "sha256:" + "1" * 64), partial_name("a", "sha256:" + "2" * 64)
+    for name in (one, two, partial_name("b", CHECKSUM)):
+        leave(tmp_path, b"x", name)
+    assert find_partials(str(tmp_path), "a") == [one, two]
+    fd = os.open(tmp_path / one, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    assert sweep_partials(str(tmp_path), [one, two]) == [two]
+    os.close(fd)
+    assert sweep_partials(str(tmp_path), [one, two]) == [one]
+    assert [path.name for path in tmp_path.iterdir()] == [partial_name("b", CHECKSUM)]
+
+
+def test_no_partial_files_are_found_where_no_directory_is(tmp_path: Path) -> None:
+    assert find_partials(str(tmp_path / "missing"), "a") == []
+    assert partial_bytes(str(tmp_path / "missing"), NAME) == 0
+
+
+def test_how_much_is_there_is_said_without_opening_it(tmp_path: Path) -> None:
+    leave(tmp_path, b"12345")
+    assert partial_bytes(str(tmp_path), NAME) == 5
+
+
+def test_the_longest_name_has_a_partial_file_too(tmp_path: Path) -> None:
+    name = partial_name("é" * 127, CHECKSUM)
+    leave(tmp_path, b"x", name)
+    assert (tmp_path / name).read_bytes() == b"x"
+
+
+def test_an_error_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, opened(tmp_path / "missing"):
+        pass
+    assert caught.value.filename == str(tmp_path / "missing")

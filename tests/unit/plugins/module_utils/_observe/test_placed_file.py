@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is at the path that a transfer is to fill."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import sha256_digest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.placed_file import (
+    PlacedFile,
+    observe_placed_file,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "a"
+    path.write_bytes(b"content" * 500_000)
+    path.chmod(0o640)
+    return path
+
+
+@pytest.mark.parametrize("size", [None, 3_500_000])
+def test_a_file_that_may_be_the_wanted_one_is_hashed(path: Path, size: int | None) -> None:
+    traffic = Traffic()
+    found = observe_placed_file(str(path), size, traffic)
+    assert found == PlacedFile(3_500_000, 0o640, sha256_digest(path.read_bytes()))
+    assert traffic.read == 3_500_000
+
+
+def test_a_file_of_another_size_is_not_read(path: Path) -> None:
+    traffic = Traffic()
+    assert observe_placed_file(str(path), 1, traffic) == PlacedFile(3_500_000, 0o640, None)
+    assert traffic.read == 0
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    assert observe_placed_file(str(tmp_path / "missing/a"), None, Traffic()) is None
+
+
+@pytest.mark.parametrize("kind", ["directory", "symlink", "fifo"])
+def test_what_is_no_regular_file_is_refused(path: Path, kind: str) -> None:
+    other = path.with_name("other")
+    if kind == "directory":
+        other.mkdir()
+    elif kind == "symlink":
+        other.symlink_to(path)
+    else:
+        os.mkfifo(other)
+    with pytest.raises(StateError, match="no regular file"):
+        observe_placed_file(str(other), None, Traffic())
+
+
+def test_a_path_below_a_file_is_refused(path: Path) -> None:
+    with pytest.raises(StateError, match="no directory"):
+        observe_placed_file(str(path / "a"), None, Traffic())

@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How large pieces become."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import RequestError
+from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_action import (
+    next_piece_bytes,
+    piece_limit,
+)
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("length", "seconds", "most", "following"),
+    [
+        (8 * MIB, 0.5, 64 * MIB, 32 * MIB),  # no more than four times the last
+        (8 * MIB, 0.5, 16 * MIB, 16 * MIB),  # no more than the limit
+        (8 * MIB, 3.0, 64 * MIB, 8 * MIB),  # as long as it should take
+        (8 * MIB, 12.0, 64 * MIB, 2 * MIB),
+        (8 * MIB, 1000.0, 64 * MIB, MIB),  # no less than what the round trip is worth
+        (8 * MIB, 1000.0, 1000, 1000),
+        (8 * MIB, 0.0, 64 * MIB, 32 * MIB),
+    ],
+)
+def test_a_piece_takes_a_few_seconds(length: int, seconds: float, most: int, following: int) -> None:
+    assert next_piece_bytes(length, seconds, most) == following
+
+
+@pytest.mark.parametrize(("value", "limit"), [(None, 64 * MIB), (5, 5), ("1000", 1000)])
+def test_a_limit_is_a_number(value: Any, limit: int) -> None:
+    assert piece_limit({"piece_bytes": value}) == limit
+
+
+@pytest.mark.parametrize("value", [0, -1, "x", [1]])
+def test_what_is_no_limit_is_refused(value: Any) -> None:
+    with pytest.raises(RequestError, match="piece_bytes"):
+        piece_limit({"piece_bytes": value})
