@@ -18,12 +18,12 @@ from typing import Callable
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError, MicrosandboxError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.timestamps import index_text_from_rfc3339
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.byte_source import ByteSource
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.frame_reader import FrameReader
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import (
     BufferPool,
     Segment,
     Traffic,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd import FrameReader
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd_frames import FRAME_MAGIC
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import (
     contents_to_bytes,

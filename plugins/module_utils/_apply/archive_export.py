@@ -19,10 +19,10 @@ from .._disk.byte_sink import ByteSink, ZeroRuns, feed_zeros
 from .._disk.content_hash import ALGORITHMS, ContentHash, HashThread
 from .._disk.digest_record import record_digest
 from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
+from .._disk.frame_writer import FrameWriter
 from .._disk.place import require_space
 from .._disk.sparse_file import BLOCK_BYTES, BufferPool, Traffic, nonzero_runs, read_segments, write_at
 from .._disk.staging import staging_area
-from .._disk.zstd import FrameWriter
 from .._disk.zstd_frames import skippable_frame
 from .._formats.archive_contents import contents_to_bytes
 from .._formats.manifest_json import MANIFEST_FILE, manifest_to_bytes

@@ -11,8 +11,9 @@ from typing import Callable
 
 from .._core.errors import FormatError, excerpt
 from .._disk.byte_source import ByteSource
+from .._disk.frame_reader import FrameReader
 from .._disk.sparse_file import BLOCK_BYTES, BUFFER_BYTES, BufferPool, Segment
-from .._disk.zstd import MAX_WINDOW_BYTES, FrameReader
+from .._disk.zstd import MAX_WINDOW_BYTES
 from .._disk.zstd_frames import FRAME_MAGIC, is_skippable_frames
 from .._formats.archive_contents import MAX_BODIES_BYTES, MAX_SNAPSHOTS
 from .._formats.manifest_json import MAX_MANIFEST_BYTES

@@ -1,19 +1,137 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sparse files, and file systems that the machine's own does not stand for."""
+"""Sparse files, zstd as hosts have it, and file systems that the machine's own does not stand for."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Callable
+from types import ModuleType
+from typing import Any, Callable
 
 import pytest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk import frame_reader, frame_writer
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk import zstd as zstd_adapter
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.byte_source import ByteSource
+
+_STANDARD = ("compression", "compression.zstd", "backports", "backports.zstd")
+# What a host with the one library lacks.
+_LACKING = {
+    "zstandard": _STANDARD,
+    "standard library": ("zstandard",),
+    "neither": ("zstandard", *_STANDARD),
+}
+_MIB = 1 << 20
+
+
+class Zstd:
+    """zstd as a host has it.
+
+    Args:
+        library: The one that the host has: ``zstandard``, ``standard library`` or ``neither``.
+    """
+
+    def __init__(self, library: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for name in _LACKING[library]:
+                patch.setitem(sys.modules, name, None)
+            self.adapter = _import_anew(zstd_adapter)
+            patch.setitem(sys.modules, zstd_adapter.__name__, self.adapter)
+            self.FrameReader = _import_anew(frame_reader).FrameReader
+            self.FrameWriter = _import_anew(frame_writer).FrameWriter
+
+    def compress(self, content: bytes, level: int = 3, threads: int = 1, chunk: int = _MIB) -> bytes:
+        """Return the frame of a stream whose length is known."""
+        frame = bytearray()
+        writer = self.FrameWriter(level, threads, len(content), frame.extend)
+        for start in range(0, len(content), chunk):
+            writer.put(memoryview(content)[start : start + chunk])
+        writer.finish()
+        return bytes(frame)
+
+    def compress_open_ended(self, parts: list[bytes | int], level: int = 3, threads: int = 1) -> bytes:
+        """Return a frame of parts, numbers among them for so many zeros."""
+        frame = bytearray()
+        writer = self.FrameWriter(level, threads, None, frame.extend)
+        for part in parts:
+            if isinstance(part, int):
+                writer.put_zeros(part)
+            else:
+                writer.put(memoryview(part))
+        writer.finish()
+        return bytes(frame)
+
+    def decompress(self, source: ByteSource, chunk: int = _MIB) -> bytes:
+        """Return the content of the frame that comes next."""
+        reader, pieces = self.FrameReader(source), []
+        while True:
+            piece = bytearray(chunk)
+            count = reader.read_into(memoryview(piece))
+            pieces.append(bytes(piece[:count]))
+            if count < chunk:
+                return b"".join(pieces)
+
+    @staticmethod
+    def source_of(compressed: bytes) -> ByteSource:
+        """Return a file of these bytes to read from."""
+        with tempfile.TemporaryFile() as file:
+            file.write(compressed)
+            file.seek(0)
+            return ByteSource(os.dup(file.fileno()))
+
+
+def _import_anew(module: ModuleType) -> Any:
+    spec = importlib.util.find_spec(module.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+@pytest.fixture(scope="session")
+def zstd_of() -> Callable[[str], Zstd]:
+    """Return zstd as a host with one library has it; a test of a library that this Python lacks is skipped."""
+
+    def import_zstd(library: str) -> Zstd:
+        found = Zstd(library)
+        if found.adapter.backend() is None and library != "neither":
+            pytest.skip(f"this Python has no zstd from the {library}")
+        return found
+
+    return import_zstd
+
+
+@pytest.fixture(params=["zstandard", "standard library"])
+def zstd(request: pytest.FixtureRequest, zstd_of: Callable[[str], Zstd]) -> Zstd:
+    """Return zstd as a host with this library has it."""
+    return zstd_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def by_program() -> Callable[..., bytes]:
+    """Let the zstd program work on bytes, with some options."""
+
+    def run(content: bytes, *options: str) -> bytes:
+        return subprocess.run(["zstd", "-qc", *options], input=content, stdout=subprocess.PIPE, check=True).stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def content() -> bytes:
+    """Some MiB that compress a little, with zeros between."""
+    noise = b"".join(hashlib.sha256(b"%d" % number).digest() + b"words, words " * 3 for number in range(30000))
+    return noise[:_MIB] + bytes(2 * _MIB) + noise[_MIB:] + bytes(12345)
 
 
 @pytest.fixture
