@@ -117,6 +117,12 @@ missing:
   type: list
   elements: str
   sample: []
+check_mode:
+  description:
+    - Whether the task ran in check mode, be it by the command line or by a keyword of the play, the role or the task.
+  returned: success
+  type: bool
+  sample: false
 elapsed:
   description: Seconds per phase.
   returned: always

@@ -16,7 +16,7 @@ _MARK = "next run of the role"
 _FOUR_TIMES = (True, False, True, False)
 
 
-def role_tasks(name: str, check: bool | None = None, **variables: Any) -> list[dict[str, Any]]:
+def role_tasks(name: str, /, check: bool | None = None, **variables: Any) -> list[dict[str, Any]]:
     """Return a mark and the task that runs a role; paths in its variables become text."""
     role: dict[str, Any] = {"ansible.builtin.import_role": {"name": f"{COLLECTION}.{name}"}}
     role["vars"] = {f"{name}_{key}": value for key, value in json.loads(json.dumps(variables, default=str)).items()}
@@ -36,14 +36,14 @@ def runs_of(run: Run) -> list[list[Result]]:
     return runs
 
 
-def run_role(ansible: Ansible, name: str, *, check: bool = False, **variables: Any) -> list[Result]:
+def run_role(ansible: Ansible, name: str, /, *, check: bool = False, **variables: Any) -> list[Result]:
     """Run a role as the only one of a play, and return what its tasks reported, the last one maybe a failure."""
     (results,) = runs_of(ansible.play(*role_tasks(name, **variables), check=check))
     return results
 
 
 def run_role_four_times(
-    ansible: Ansible, machine: Path, name: str, *, changed: bool = True, **variables: Any
+    ansible: Ansible, machine: Path, name: str, /, *, changed: bool = True, **variables: Any
 ) -> list[list[Result]]:
     """Check, run, check again and run again, and return what the tasks of each run reported.
 

@@ -20,7 +20,8 @@ def inspect_sandboxes(task: Task, home: Home) -> dict[str, Any]:
         known = list_sandbox_names(home)
         wanted = known if task.params["names"] is None else tuple(dict.fromkeys(task.params["names"]))
         sandboxes = [_sandbox_result(home, name) for name in wanted if name in known]
-    return {"sandboxes": sandboxes, "missing": [name for name in wanted if name not in known]}
+    missing = [name for name in wanted if name not in known]
+    return {"sandboxes": sandboxes, "missing": missing, "check_mode": task.check_mode}
 
 
 def _sandbox_result(home: Home, name: str) -> dict[str, Any]:

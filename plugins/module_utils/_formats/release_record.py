@@ -26,6 +26,7 @@ MAX_RELEASE_BYTES = 1 << 20
 
 _SCHEMAS = "sandboxops.microsandbox.release/"
 _WHAT = "the release record"
+_RECORD_SUFFIX = ".json"
 _U63_MAX = (1 << 63) - 1
 # As a path it leads nowhere but below the store, and it is the same at the end of a URL.
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*\Z")
@@ -109,10 +110,11 @@ def require_release_name(name: str) -> str:
     Raises:
         RequestError: It is not.
     """
-    if portability_warning(name) is not None:
+    # A name that ends like a record would have its directory where the record of another name lies.
+    if portability_warning(name) is not None or name.endswith(_RECORD_SUFFIX):
         raise RequestError(
             f"{excerpt(name)} is no name for a release: expected 1 to 128 of A-Z, a-z, 0-9, '-', '_' and '.', a letter"
-            " or digit first and no dot last",
+            f" or digit first, and neither a dot nor {_RECORD_SUFFIX} last",
             name=name[:128],
         )
     return name

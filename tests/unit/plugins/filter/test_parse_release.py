@@ -48,6 +48,16 @@ def test_a_checksum_that_is_none_is_refused() -> None:
         parse_release(STORED, "b" * 64)
 
 
+def test_a_record_becomes_the_text_that_a_store_keeps() -> None:
+    assert parse_release(RECORD, form="text") == STORED
+    assert parse_release(json.dumps(RECORD), form="text") == STORED
+
+
+def test_a_form_that_is_none_is_refused() -> None:
+    with pytest.raises(AnsibleFilterError, match="form is 'json', expected mapping or text"):
+        parse_release(RECORD, form="json")
+
+
 def test_what_is_no_record_is_refused() -> None:
     with pytest.raises(AnsibleFilterError, match="parse_release: the release record"):
         parse_release("<html>")

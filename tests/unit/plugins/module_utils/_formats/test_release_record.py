@@ -111,7 +111,7 @@ def test_a_portable_name_names_a_release(name: str) -> None:
     assert require_release_name(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "größe", "a b", "a/b", "-a", "a.", "nul", "x" * 129])
+@pytest.mark.parametrize("name", ["", "größe", "a b", "a/b", "-a", "a.", "a.json", "nul", "x" * 129])
 def test_another_name_names_none(name: str) -> None:
     with pytest.raises(RequestError, match="is no name for a release"):
         require_release_name(name)
