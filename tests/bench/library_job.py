@@ -19,7 +19,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.arc
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.snapshot import apply_capture
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import observe_artifact
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import observe_home
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import (

@@ -58,10 +58,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.t
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.vmdk import parse_vmdk, vmdk_to_bytes
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import read_contents
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import (
-    ArchiveLimits,
-    ArchiveReader,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveReader
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.cache_walk import CacheWalk, PinnedImage
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.erofs_witness import ErofsWitness
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.image_cache import require_valid_erofs

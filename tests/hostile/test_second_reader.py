@@ -17,10 +17,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.m
     CacheDirectory,
     CacheFile,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import (
-    ArchiveLimits,
-    ArchiveReader,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveReader
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from samples import archive

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from .._observe.archive_reader import ArchiveLimits
+from .._observe.archive_limits import ArchiveLimits
 
 LIMITS_OPTION: dict[str, dict[str, Any]] = {
     "limits": {

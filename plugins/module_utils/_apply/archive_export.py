@@ -34,7 +34,7 @@ from .._formats.tar_records import (
     padding_bytes,
     sparse_header,
 )
-from .._observe.archive_reader import ArchiveLimits
+from .._observe.archive_limits import ArchiveLimits
 from .._observe.archive_walk import SPARSE
 from .._observe.artifact import Artifact, open_upper, require_unchanged
 from .._observe.integrity import judge_content, require_verified

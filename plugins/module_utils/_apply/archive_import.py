@@ -17,7 +17,7 @@ from .._disk.sparse_file import Segment, SparseWriter, Traffic
 from .._disk.staging import StagingArea, staging_area
 from .._formats.member_names import SnapshotFile
 from .._observe.archive import Archive
-from .._observe.archive_reader import ArchiveLimits
+from .._observe.archive_limits import ArchiveLimits
 from .._plan.archive_import import PromoteSnapshot
 from .snapshot import write_manifest
 

@@ -21,7 +21,7 @@ from .._disk.sparse_file import Segment, SparseWriter, Traffic, write_at
 from .._disk.staging import StagingArea, staging_area
 from .._formats.image_files import MANIFESTS
 from .._formats.member_names import CacheFile
-from .._observe.archive_reader import ArchiveLimits
+from .._observe.archive_limits import ArchiveLimits
 from .._observe.cache_target import look_at_target
 from .._observe.cache_walk import CarriedImage
 from .._plan.image_cache import InstallCacheFile

@@ -15,7 +15,8 @@ from .._core.errors import FormatError, IntegrityError, UnsupportedError, excerp
 from .._disk.sparse_file import BufferPool, Traffic
 from .._disk.stage_thread import StageThread
 from .archive_file import open_archive
-from .archive_reader import ArchiveLimits, ArchiveReader
+from .archive_limits import ArchiveLimits
+from .archive_reader import ArchiveReader
 from .archive_walk import ArchivedSnapshot, ArchiveSink, ArchiveWalk
 from .cache_walk import CacheSink, CacheWalk, CarriedFile, CarriedImage, PinnedImage
 

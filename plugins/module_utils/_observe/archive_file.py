@@ -18,7 +18,8 @@ from .._disk.extents import scan_extents
 from .._disk.sparse_file import Traffic
 from .._disk.zstd_frames import SKIPPABLE_MAGICS
 from .._formats.archive_contents import FOOTER_BYTES, ArchiveContents, parse_contents, parse_contents_footer
-from .archive_reader import ArchiveLimits, ArchiveReader
+from .archive_limits import ArchiveLimits
+from .archive_reader import ArchiveReader
 
 
 def read_contents(path: str) -> ArchiveContents | None:

@@ -6,24 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Callable
 
-from .._core.errors import FormatError, excerpt
+from .._core.errors import FormatError
 from .._disk.byte_source import ByteSource
 from .._disk.frame_reader import FrameReader
 from .._disk.sparse_file import BLOCK_BYTES, BUFFER_BYTES, BufferPool, Segment
-from .._disk.zstd import MAX_WINDOW_BYTES
-from .._disk.zstd_frames import FRAME_MAGIC, is_skippable_frames
+from .._disk.zstd_frames import FRAME_MAGIC
 from .._formats.archive_contents import MAX_BODIES_BYTES, MAX_SNAPSHOTS
-from .._formats.manifest_json import MAX_MANIFEST_BYTES
-from .._formats.member_names import MemberName, SnapshotDirectory, SnapshotFile, parse_member_name
+from .._formats.member_names import SnapshotDirectory, SnapshotFile, parse_member_name
 from .._formats.tar_records import (
-    DIRECTORY_TYPE,
     LONG_NAME_TYPE,
     PAX_TYPE,
     RECORD_BYTES,
-    REGULAR_TYPES,
     SPARSE_TYPE,
     Header,
     SparsePair,
@@ -33,55 +28,12 @@ from .._formats.tar_records import (
     parse_sparse_extension,
     require_sparse_map,
 )
+from .archive_end import require_clean_end
+from .archive_limits import ArchiveLimits
+from .archive_member import Member, require_file_or_directory, shown_name
 
 _MAX_PAX_BYTES = 1 << 16
-_MAX_PADDING_BYTES = 1 << 20  # zeros after the end marker; tar programs fill up a block of records
-_MAX_TRAILER_BYTES = 4 << 20  # skippable frames after the archive
-_REST_BYTES = 1 << 16
 _ZERO_RECORD = bytes(RECORD_BYTES)
-_GIB = 1 << 30
-
-
-@dataclass(frozen=True)
-class ArchiveLimits:
-    """What an archive may demand of the host that reads it.
-
-    Attributes:
-        members: Number of members.
-        name_bytes: Length of a member's name.
-        manifest_bytes: Size of a manifest.
-        apparent_bytes: Apparent size of all uppers and EROFS files together.
-        allocated_bytes: Bytes that all uppers together take on the disk, and all image cache files together.
-        extents: Number of runs in one sparse member.
-        window_bytes: Look-back window of the zstd frame.
-    """
-
-    members: int = 4096
-    name_bytes: int = 4096
-    manifest_bytes: int = MAX_MANIFEST_BYTES
-    apparent_bytes: int = 256 * _GIB
-    allocated_bytes: int = 256 * _GIB
-    extents: int = 1 << 18
-    window_bytes: int = MAX_WINDOW_BYTES
-
-
-@dataclass(frozen=True)
-class Member:
-    """A member of an archive.
-
-    Attributes:
-        name: What its name says it is.
-        is_sparse: Whether it is an old-GNU sparse member.
-        stored_bytes: Length of its body in the archive.
-        real_bytes: Apparent size of the file.
-        pairs: The map of a sparse member, complete and checked.
-    """
-
-    name: MemberName
-    is_sparse: bool
-    stored_bytes: int
-    real_bytes: int
-    pairs: tuple[SparsePair, ...]
 
 
 class ArchiveReader:
@@ -133,7 +85,7 @@ class ArchiveReader:
         while True:
             header = self._next_header()
             if header is None:
-                self._require_clean_end()
+                require_clean_end(self._stream, self._source)
                 return
             count += 1
             if count > self._limits.members:
@@ -148,13 +100,13 @@ class ArchiveReader:
         """
         if member.is_sparse or member.stored_bytes > limit:
             raise FormatError(
-                f"member {_shown(member)} has {member.real_bytes} bytes, at most {limit} stored ones are allowed",
+                f"member {member.shown} has {member.real_bytes} bytes, at most {limit} stored ones are allowed",
                 limit=limit,
             )
         self._bodies_bytes += member.stored_bytes
         if self._bodies_bytes > MAX_BODIES_BYTES:
             raise FormatError(
-                f"manifests, metadata and descriptors up to member {_shown(member)} have {self._bodies_bytes} bytes,"
+                f"manifests, metadata and descriptors up to member {member.shown} have {self._bodies_bytes} bytes,"
                 f" at most {MAX_BODIES_BYTES} are allowed",
                 limit=MAX_BODIES_BYTES,
             )
@@ -235,26 +187,14 @@ class ArchiveReader:
         return name
 
     def _member(self, header: Header) -> Member:
-        shown = excerpt(header.name[:256].decode("utf-8", "backslashreplace"))
-        is_directory = header.type == DIRECTORY_TYPE
-        if not is_directory and header.type not in REGULAR_TYPES and header.type != SPARSE_TYPE:
-            raise FormatError(
-                f"member {shown} is of tar type {excerpt(header.type.decode('latin-1'))},"
-                " only files and directories are allowed"
-            )
-        if is_directory and header.stored_bytes:
-            raise FormatError(f"directory member {shown} has a body of {header.stored_bytes} bytes")
-        if header.mode & 0o7000:
-            raise FormatError(
-                f"member {shown} has mode {header.mode & 0o7777:04o}, with a setuid, setgid or sticky bit"
-            )
+        is_directory = require_file_or_directory(header)
         name = parse_member_name(header.name, is_directory)
         if isinstance(name, (SnapshotDirectory, SnapshotFile)):
             self._prefixes.add(name.prefix)
             if len(self._prefixes) > MAX_SNAPSHOTS:
                 raise FormatError(f"archive has more than {MAX_SNAPSHOTS} snapshots", limit=MAX_SNAPSHOTS)
         elif header.type == SPARSE_TYPE:
-            raise FormatError(f"image cache member {shown} is sparse, microsandbox stores those whole")
+            raise FormatError(f"image cache member {shown_name(header)} is sparse, microsandbox stores those whole")
         pairs = self._read_sparse_map(header) if header.type == SPARSE_TYPE else ()
         self._body_left = header.stored_bytes
         self._padding_left = padding_bytes(header.stored_bytes)
@@ -272,29 +212,6 @@ class ArchiveReader:
                 )
         require_sparse_map(tuple(pairs), header.stored_bytes, header.real_bytes, header.name)
         return tuple(pairs)
-
-    def _require_clean_end(self) -> None:
-        """Accept zeros in the stream and skippable frames after it, and nothing else."""
-        padding = self._read_rest(self._stream, _MAX_PADDING_BYTES)
-        if self.compression == "none":
-            trailer = padding.lstrip(b"\0")
-        elif padding.strip(b"\0"):
-            raise FormatError("archive holds data after its end marker")
-        else:
-            trailer = self._read_rest(self._source, _MAX_TRAILER_BYTES)
-        if not is_skippable_frames(trailer):
-            raise FormatError("archive holds data after its end marker")
-
-    @staticmethod
-    def _read_rest(stream: FrameReader | ByteSource, limit: int) -> bytes:
-        content = b""
-        piece = bytearray(_REST_BYTES)
-        while len(content) <= limit:
-            count = stream.read_into(memoryview(piece))
-            content += piece[:count]
-            if count < len(piece):
-                return content
-        raise FormatError(f"archive holds more than {limit} bytes after its end marker", limit=limit)
 
     def _read(self, count: int) -> bytes:
         content = bytearray(count)
@@ -322,7 +239,3 @@ class ArchiveReader:
             self._fill(memoryview(self._scratch)[:step])
             count -= step
         self._body_left = self._padding_left = 0
-
-
-def _shown(member: Member) -> str:
-    return excerpt("/".join(part for part in member.name if part))

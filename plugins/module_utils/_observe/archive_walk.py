@@ -22,7 +22,9 @@ from .._formats.descriptor import Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, parse_manifest
 from .._formats.member_names import CacheFile, SnapshotDirectory, SnapshotFile
 from .archive_file import open_archive
-from .archive_reader import ArchiveLimits, ArchiveReader, Member
+from .archive_limits import ArchiveLimits
+from .archive_member import Member
+from .archive_reader import ArchiveReader
 from .cache_walk import CacheWalk
 from .integrity import IntegrityState, judge_content, recorded_state, require_verified
 

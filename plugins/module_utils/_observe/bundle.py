@@ -16,7 +16,8 @@ from .._formats.archive_contents import ArchiveContents
 from .._formats.member_names import CacheDirectory, CacheFile
 from .archive import naming
 from .archive_file import open_archive, read_contents
-from .archive_reader import ArchiveLimits, ArchiveReader
+from .archive_limits import ArchiveLimits
+from .archive_reader import ArchiveReader
 from .cache_walk import CacheSink, CacheWalk, CarriedFile, CarriedImage, PinnedImage
 
 

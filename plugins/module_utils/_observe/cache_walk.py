@@ -26,7 +26,8 @@ from .._formats.image_metadata import (
 )
 from .._formats.member_names import CacheFile
 from .._formats.vmdk import MAX_VMDK_BYTES, SECTOR_BYTES, VmdkExtent, parse_vmdk, vmdk_extents
-from .archive_reader import ArchiveReader, Member
+from .archive_member import Member
+from .archive_reader import ArchiveReader
 from .erofs_witness import ErofsWitness
 
 

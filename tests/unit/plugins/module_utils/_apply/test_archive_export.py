@@ -25,7 +25,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.exte
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_file import read_contents
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import (
     Artifact,
     observe_artifact,

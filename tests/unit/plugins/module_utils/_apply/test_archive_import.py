@@ -25,7 +25,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.extents import scan_extents
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import (
     Artifact,
     observe_artifact,

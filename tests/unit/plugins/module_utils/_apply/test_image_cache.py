@@ -26,7 +26,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.i
     vmdk_file,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.cache_target import (
     observe_erofs_targets,
     observe_text_targets,

@@ -33,7 +33,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.t
     sparse_header,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import IntegrityState
 
 DATA = Path(__file__).parents[3] / "data"
@@ -476,7 +476,7 @@ MEASURE = """
 import re, sys
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 archive = observe_archive(sys.argv[1], ArchiveLimits(), False, Traffic())
 # Not ru_maxrss: that of a new process begins with what the process that forked it had.
 with open("/proc/self/status", encoding="ascii") as status:

@@ -25,11 +25,9 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.t
     SparsePair,
     sparse_header,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import (
-    ArchiveLimits,
-    ArchiveReader,
-    Member,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_member import Member
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveReader
 
 LARGE = bytes(range(256)) * 12345
 CONTENTS = {"a/manifest.json": b"{}", "a/upper.ext4": LARGE, "cache/layers/x.erofs": b"x" * 512, "b/empty": b""}

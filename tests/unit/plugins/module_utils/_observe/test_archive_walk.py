@@ -32,7 +32,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.t
     sparse_header,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import IntegrityState
 
 DATA = Path(__file__).parents[3] / "data"

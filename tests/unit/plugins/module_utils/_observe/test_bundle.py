@@ -27,7 +27,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.a
     ContentsImage,
     contents_to_bytes,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.bundle import (
     Bundle,
     observe_bundle,

@@ -22,10 +22,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import BufferPool, Segment
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.archive_contents import MAX_CACHE_FILES
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.member_names import CacheFile
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import (
-    ArchiveLimits,
-    ArchiveReader,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_reader import ArchiveReader
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.cache_walk import (
     CacheSink,
     CacheWalk,
