@@ -17,6 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mounts import mounted, why_no_mounts
+from needs import require
 from tracing import why_not_here
 from trial import Bench
 from worlds import OPERATIONS, Operation, Scene
@@ -45,16 +46,12 @@ def bench_of(directory: Path, operation_named: Callable[[str], Operation]) -> Ca
 
 @pytest.fixture(autouse=True, scope="session")
 def _require_strace() -> None:
-    reason = why_not_here()
-    if reason is not None:
-        pytest.skip(reason)
+    require(why_not_here())
 
 
 @pytest.fixture
 def mount(request: pytest.FixtureRequest, directory: Path) -> Iterator[object]:
     """Mount the file system that the test is parametrised with."""
-    reason = why_no_mounts()
-    if reason is not None:
-        pytest.skip(reason)
+    require(why_no_mounts())
     with mounted(request.param, directory) as mount:
         yield mount

@@ -19,7 +19,7 @@ from worlds import Operation, Scene
 
 _WRITING = (
     *("capture, new", "capture, replacing", "export, replacing", "import, single", "import, chain", "index"),
-    *("export with image", "import with image", "import with image, replacing", "bundle import"),
+    *("export with image", "import with image", "import with image, replacing", "bundle export", "bundle import"),
 )
 _FREE_BYTES = tuple(kib << 10 for kib in (0, 32, 96, 224, 480, 992))
 _NOBODY = 65534

@@ -34,7 +34,7 @@ def test_a_power_cut_leaves_old_or_new(mount: Mount, name: str, operation_named:
     "name",
     [
         *("capture, new", "export, new directory", "import, no store yet", "removal", "index"),
-        *("import with image", "import with image, chain", "bundle import"),
+        *("import with image", "import with image, chain", "bundle export", "bundle import"),
     ],
 )
 def test_what_was_reported_done_survives_a_power_cut(

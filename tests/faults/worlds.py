@@ -263,6 +263,11 @@ OPERATIONS = (
         _EXPORT | {"path": "{}/archives/single.tar.zst", "with_image": True},
     ),
     Operation(
+        "bundle export",
+        "image_cache_bundle",
+        {"state": "exported", "images": [_IMAGE], "path": "{}/archives/single.tar.zst", "force": True, "threads": 1},
+    ),
+    Operation(
         "import with image",
         "snapshot_archive",
         _IMPORT | {"path": "{}/archives/image.tar.zst", "name": "second"},

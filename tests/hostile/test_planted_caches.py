@@ -23,6 +23,7 @@ from modules import run_module
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
 
 from mounts import Mount, mounted, why_no_mounts
+from needs import require
 
 LOWER, UPPERMOST = APP.layer_names
 LOCKS = (
@@ -183,9 +184,7 @@ def test_a_later_name_that_is_taken_takes_the_image_back(files: dict[str, bytes]
 
 @pytest.fixture
 def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Mount]:
-    reason = why_no_mounts()
-    if reason is not None:
-        pytest.skip(reason)
+    require(why_no_mounts())
     with mounted(request.param, tmp_path) as mount:
         yield mount
 
