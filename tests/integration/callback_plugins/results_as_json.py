@@ -22,7 +22,7 @@ type: notification
 short_description: Write the result of every task to a file
 description:
   - Appends a line of JSON for every task to the file that E(TASK_RESULTS) names, before the next task begins.
-  - It holds the result, and a listing of the directory that E(TASK_WATCHED) names.
+  - It holds the result, the names of host and task, and a listing of the directory that E(TASK_WATCHED) names.
 """
 
 
@@ -35,17 +35,18 @@ class CallbackModule(CallbackBase):
     CALLBACK_NEEDS_ENABLED = True
 
     def v2_runner_on_ok(self, result):
-        self._append(result.result, failed=False)
+        self._append(result, failed=False)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        self._append(result.result, failed=True)
+        self._append(result, failed=True)
 
     def v2_runner_on_unreachable(self, result):
-        self._append(result.result, failed=True)
+        self._append(result, failed=True)
 
     def _append(self, result, failed):
         watched = os.environ.get("TASK_WATCHED")
         listing = list_tree(Path(watched)) if watched else {}
-        record = {"result": {**result, "failed": failed}, "listing": listing}
+        record = {"result": {**result.result, "failed": failed}, "listing": listing}
+        record |= {"host": result.host.get_name(), "task": result.task.get_name()}
         with open(os.environ["TASK_RESULTS"], "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
