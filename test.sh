@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: 2026 sandboxops contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Set up and run every test, or the stages named: ./test.sh [lint|docs|unit|sanity|hostile|faults|interop|playbooks|bench ...]
+# Set up and run every test, or the stages named:
+# ./test.sh [lint|docs|docsite|unit|sanity|hostile|faults|interop|playbooks|bench ...]
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 

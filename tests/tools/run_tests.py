@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from collection import clean_tree, installed_collections, tarball
+from docsite import REFERENCE, SITE, SOURCE, lay_out
 from environments import CACHE, CHECKOUT, HOME, ensure_environment, link_interpreters, plain_environment
 from get_pip_stand_in import ensure_get_pip
 from system_packages import SetupError, require_programs
@@ -115,6 +116,17 @@ def docs(stage: Stage) -> None:
     stage.failures.extend(f"galaxy-importer: {complaint}" for complaint in complaints)
 
 
+def docsite(stage: Stage) -> None:
+    """The documentation as a web site, in which a warning is an error."""
+    programs, tree = ensure_environment("docsite"), clean_tree()
+    lay_out(tree)
+    reference: list[str | Path] = [programs / "antsibull-docs", "collection", "--use-current", "--fail-on-error"]
+    reference += ["--squash-hierarchy", "--dest-dir", REFERENCE, "sandboxops.microsandbox"]
+    stage.run(reference, programs=programs, ANSIBLE_COLLECTIONS_PATH=tree.parents[2])
+    stage.run([programs / "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", SOURCE, SITE])
+    print(f"the site's first page is {SITE}/index.html")
+
+
 def unit(stage: Stage) -> None:
     """The library on every Python that it must run on."""
     require_programs()
@@ -180,7 +192,8 @@ def _run_against_installed_collection(stage: Stage, tests: str, *options: str) -
 
 
 _STAGES: dict[str, Callable[[Stage], None]] = {
-    function.__name__: function for function in (lint, docs, unit, sanity, hostile, faults, interop, playbooks, bench)
+    function.__name__: function
+    for function in (lint, docs, docsite, unit, sanity, hostile, faults, interop, playbooks, bench)
 }
 
 
