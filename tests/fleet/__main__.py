@@ -5,6 +5,7 @@
 
 usage: python tests/fleet up 20                       twenty hosts h01 to h20
        python tests/fleet up 5 --no-zstd h02 --disk h03:/srv=xfs:512 --bind h04:/opt/python
+       python tests/fleet up builder web db           three hosts of these names
        python tests/fleet kill h03                    the power of h03 is lost, and what its disks had not made durable
        python tests/fleet kill h03 --when '/srv/*/x'  the same, once the host has such a path
        python tests/fleet start h03                   it comes back with the disks that it had
@@ -67,7 +68,9 @@ def _kill(host: Host, when: str, seconds: float) -> None:
 
 
 def _plans(options: argparse.Namespace) -> list[Plan]:
-    names = [f"h{number:02d}" for number in range(1, options.hosts + 1)]
+    names = options.hosts
+    if len(names) == 1 and names[0].isdecimal():
+        names = [f"h{number:02d}" for number in range(1, int(names[0]) + 1)]
     asked = {name for name, dummy in (*options.disk, *options.bind, *options.python)} | set(options.no_zstd)
     unknown = sorted(asked - set(names))
     if unknown:
@@ -93,7 +96,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=_CACHE / "fleet-root", help="of the root that hosts share")
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="make hosts anew and start them")
-    up.add_argument("hosts", type=int)
+    up.add_argument("hosts", nargs="+", help="how many, or their names")
     up.add_argument("--no-zstd", nargs="*", default=[], metavar="HOST")
     up.add_argument("--disk", nargs="*", default=[], type=_of_host, metavar="HOST:PATH=KIND:MEBIBYTES")
     up.add_argument("--bind", nargs="*", default=[], type=_of_host, metavar="HOST:PATH", help="of this machine")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 # The program and the Debian package that has it.
 PROGRAMS = {
@@ -23,6 +24,17 @@ PROGRAMS = {
     "zstd": "zstd",
 }
 
+# What the fleet of SSH hosts needs besides; it needs root in any case.
+FLEET_PROGRAMS = {
+    "losetup": "mount",
+    "mkfs.ext4": "e2fsprogs",
+    "mkfs.xfs": "xfsprogs",
+    "mmdebstrap": "mmdebstrap",
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "unshare": "util-linux",
+}
+
 _SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/sbin", "/sbin"])  # often not on an ordinary user's PATH
 
 
@@ -30,18 +42,21 @@ class SetupError(Exception):
     """The machine lacks something that the tests need."""
 
 
-def require_programs() -> None:
+def require_programs(programs: Mapping[str, str] = PROGRAMS) -> None:
     """Install the packages whose programs are missing.
+
+    Args:
+        programs: The package of each program.
 
     Raises:
         SetupError: Programs are missing and could not be installed.
     """
-    missing = _missing_programs()
+    missing = _missing(programs)
     if missing:
-        try_to_install(*sorted(PROGRAMS[program] for program in missing))
-    missing = _missing_programs()
+        try_to_install(*sorted({programs[program] for program in missing}))
+    missing = _missing(programs)
     if missing:
-        wanted = ", ".join(f"{program} (package {PROGRAMS[program]})" for program in missing)
+        wanted = ", ".join(f"{program} (package {programs[program]})" for program in missing)
         raise SetupError(f"programs that the tests use are missing: {wanted}")
 
 
@@ -55,6 +70,6 @@ def try_to_install(*packages: str) -> bool:
     return all(subprocess.run(command, env=environment, check=False).returncode == 0 for command in commands)
 
 
-def _missing_programs() -> list[str]:
+def _missing(programs: Mapping[str, str]) -> list[str]:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), _SYSTEM_PATH])
-    return [program for program in PROGRAMS if shutil.which(program, path=path) is None]
+    return [program for program in programs if shutil.which(program, path=path) is None]
