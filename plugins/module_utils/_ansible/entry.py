@@ -13,11 +13,15 @@ from typing import Any, Callable
 from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import MicrosandboxError
+from .job import detach_if_asked
+from .job_reporter import reporting
 from .task import Outcome, Task
 
 
 def run_module(argument_spec: Mapping[str, Any], work: Callable[[Task], Outcome], **constraints: Any) -> None:
     """Run a module and end the process with its result.
+
+    When the action plugin asks for it, the task goes on in a process of its own once it takes long.
 
     Args:
         argument_spec: Ansible's argument spec.
@@ -26,10 +30,11 @@ def run_module(argument_spec: Mapping[str, Any], work: Callable[[Task], Outcome]
     """
     # A umask that takes from the owner would lock an ordinary user out of the directories made here.
     os.umask(os.umask(0o077) & 0o077)
+    job = detach_if_asked()
     module = AnsibleModule(argument_spec=dict(argument_spec), supports_check_mode=True, **constraints)
     task = Task(params=module.params, check_mode=module.check_mode, now_ns=time.time_ns())
     try:
-        with task.phase("total"):
+        with reporting(job, task.traffic.meter), task.phase("total"):
             outcome = work(task)
     except MicrosandboxError as exc:
         module.fail_json(msg=exc.message, error={"code": exc.code, "facts": exc.facts}, elapsed=task.elapsed)

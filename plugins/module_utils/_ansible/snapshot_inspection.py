@@ -18,7 +18,7 @@ from .._observe.artifact import Artifact
 from .._observe.cached_layers import observe_layers
 from .._observe.home import Home
 from .._observe.index import UNKNOWN, Index, observe_gone, observe_index
-from .._observe.integrity import MISMATCH, IntegrityState, verify_artifact
+from .._observe.integrity import MISMATCH, RECORDED, IntegrityState, recorded_state, verify_artifact
 from .._observe.store import InvalidArtifact, Store, find_children, observe_store
 from .._plan.index import compare_index
 from .results import PinnedImages, archive_result, archived_result, invalid_result, snapshot_result
@@ -51,8 +51,9 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
         if name is not None:
             children[artifact.descriptor.digest] = list(find_children(directory, artifact.descriptor.digest))
     selected = [artifact for artifact in store.artifacts if _is_selected(task, artifact.descriptor)]
-    with task.phase("verify"):
-        states, unreadable = _verify(task, selected if task.params["verify"] else [])
+    to_verify = selected if task.params["verify"] else []
+    with task.phase("verify"), task.traffic.meter.span(_hashed_bytes(to_verify)):
+        states, unreadable = _verify(task, to_verify)
     invalid = (*store.invalid, *unreadable)
     selected = [artifact for artifact in selected if artifact.path not in {entry.path for entry in unreadable}]
     if task.params["strict"]:
@@ -73,6 +74,12 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
         if index.columns:
             results["index"] = _compare(index, store)
     return results
+
+
+def _hashed_bytes(artifacts: Sequence[Artifact]) -> int:
+    """Return how many bytes it takes to verify artifacts."""
+    described = [artifact.descriptor for artifact in artifacts]
+    return sum(each.upper_bytes for each in described if recorded_state(each).state == RECORDED)
 
 
 def _verify(task: Task, artifacts: Sequence[Artifact]) -> tuple[dict[str, IntegrityState], list[InvalidArtifact]]:

@@ -19,10 +19,19 @@ from .._core.timestamps import index_text_from_ns
 from .._disk.dead_staging import sweep
 from .._disk.locking import locked_directory
 from .._disk.sparse_file import Traffic
-from .._observe.archive_reader import ArchiveLimits
+from .._observe.archive_limits import ArchiveLimits
 from .._observe.artifact import Artifact
 from .._observe.home import Home, absolute_path, observe_home
 from .._plan.plan import Plan
+
+_DOING = {
+    "total": "starting",
+    "lock": "waiting for a lock",
+    "observe": "observing",
+    "verify": "verifying",
+    "unpack": "unpacking",
+    "apply": "applying",
+}
 
 
 @dataclass
@@ -67,7 +76,8 @@ class Task:
         """Time a phase of the task."""
         began = time.monotonic()
         try:
-            yield
+            with self.traffic.meter.doing(_DOING.get(name, name)):
+                yield
         finally:
             self.elapsed[name] = round(self.elapsed.get(name, 0.0) + time.monotonic() - began, 4)
 
@@ -86,7 +96,7 @@ class Task:
             yield
             return
         with contextlib.ExitStack() as stack:
-            with self.phase("lock"):
+            with self.phase("lock"), self.traffic.meter.doing(f"waiting for the lock of {directory}"):
                 stack.enter_context(locked_directory(directory, self.patience, create))
                 try:
                     sweep(directory)
@@ -98,7 +108,8 @@ class Task:
     def index_new(self, home: Home, artifacts: Sequence[Artifact]) -> None:
         """Index artifacts that this task has made; they are whole without it, so a busy database is no failure."""
         try:
-            keep_index(home.database, artifacts, self.now_text, self.patience)
+            with self.traffic.meter.doing("updating the index"):
+                keep_index(home.database, artifacts, self.now_text, self.patience)
         except StateError as exc:
             self.warnings.append(f"{exc.message}: the index is left as it is, the next run brings it up to date")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Callable, NamedTuple
 
 
@@ -24,14 +25,15 @@ class Reading(NamedTuple):
     total: int | None = None
 
 
-def _nothing() -> int:
-    return 0
-
-
-class _State(NamedTuple):
+@dataclass(frozen=True)
+class _State:
     doing: str
-    count: Callable[[], int] = _nothing
-    total: int | None = None
+    count: Callable[[], int]
+    total: int | None
+
+
+def _moving_nothing(doing: str) -> _State:
+    return _State(doing, lambda: 0, None)
 
 
 class Meter:
@@ -39,7 +41,7 @@ class Meter:
 
     def __init__(self) -> None:
         # Replaced as a whole, so that the thread that reads never sees half a change.
-        self._state = _State("starting")
+        self._state = _moving_nothing("starting")
         self._span_bytes: int | None = None
         self._before = 0
 
@@ -50,13 +52,13 @@ class Meter:
 
     def say(self, doing: str) -> None:
         """Say what comes next when no bytes of ours move meanwhile."""
-        self._state = _State(doing)
+        self._state = _moving_nothing(doing)
 
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Say what the block does."""
         outer = self._state
-        self._state = _State(what)
+        self._state = _moving_nothing(what)
         try:
             yield
         finally:
@@ -82,7 +84,7 @@ class Meter:
         finally:
             if is_share and total is not None:
                 self._before = before + total
-            self._state = _State(then) if then else outer
+            self._state = _moving_nothing(then) if then else outer
 
     @contextlib.contextmanager
     def span(self, total: int) -> Iterator[None]:

@@ -47,6 +47,11 @@ _LAYERS = {
     "modules": Layer(frozenset({"_core", "_disk", "_formats", "_observe", "_plan", "_apply", "_ansible"})),
     # Filters run on the controller and only decide: what the library knows without a host.
     "filter": Layer(frozenset({"_core", "_formats", "_plan"}), pure=True, ansible=True),
+    # So do actions, which talk to hosts as well; what they share lies beside them.
+    "plugin_utils": Layer(frozenset({"_core", "_disk", "_formats", "_observe", "_plan", "_ansible"}), ansible=True),
+    "action": Layer(
+        frozenset({"_core", "_disk", "_formats", "_observe", "_plan", "_ansible", "plugin_utils"}), ansible=True
+    ),
 }
 
 # All that a pure layer needs of the standard library. What is missing here may touch the world: look before adding it.
@@ -59,6 +64,9 @@ _PURE_MODULES = frozenset({
 # fmt: on
 _WORLD_CALLS = frozenset({"__import__", "compile", "eval", "exec", "input", "open", "print"})
 _CLOCK_CALLS = frozenset({"now", "today", "utcnow"})
+
+# Layers beside the library.
+_BESIDE = ("action", "filter", "modules", "plugin_utils")
 
 _EXIT_FILE = PurePosixPath("module_utils/_ansible/entry.py")
 _EXIT_CALLS = frozenset({"exit_json", "fail_json", "fail_json_aws"})
@@ -108,18 +116,27 @@ def _imports(path: PurePosixPath, tree: ast.Module) -> Iterator[Import]:
 
 def _broken_imports(path: PurePosixPath, tree: ast.Module) -> Iterator[tuple[int, str]]:
     for imported in _imports(path, tree):
-        if imported.module.startswith(f"{_LIBRARY}."):
-            rule = _broken_by_own(_layer_of(path), imported)
+        there = _layer_imported(imported.module)
+        if there is not None:
+            rule = _broken_by_own(_layer_of(path), there, imported)
         else:
             rule = _broken_by_foreign(path, imported.module)
         if rule:
             yield imported.line, rule
 
 
-def _broken_by_own(here: str, imported: Import) -> str | None:
+def _layer_imported(module: str) -> str | None:
+    """Return the layer that a module of ours lies in, or None for a foreign one."""
+    for package in (_LIBRARY, _PLUGINS_PACKAGE):
+        if module.startswith(f"{package}."):
+            layer = module[len(package) + 1 :].partition(".")[0]
+            return layer if package == _LIBRARY or layer in _LAYERS else None
+    return None
+
+
+def _broken_by_own(here: str, there: str, imported: Import) -> str | None:
     """Judge an import of a file of ours."""
     layer = _LAYERS[here]
-    there = imported.module[len(_LIBRARY) + 1 :].partition(".")[0]
     if there != here and there not in layer.imports:
         return f"{here} imports from {there}, it may import from {sorted(layer.imports)}"
     if there in layer.types_only and not _CLASS_NAME.fullmatch(imported.name or ""):
@@ -174,7 +191,7 @@ def _catches_everything(handler: ast.ExceptHandler) -> bool:
 
 
 def _files() -> list[PurePosixPath]:
-    places = [_PLUGINS / "modules", _PLUGINS / "filter", *(_PLUGINS / "module_utils").iterdir()]
+    places = [*(_PLUGINS / name for name in _BESIDE), *(_PLUGINS / "module_utils").iterdir()]
     files = [path for place in places if place.is_dir() for path in place.rglob("*.py")]
     return sorted(PurePosixPath(path.relative_to(_PLUGINS)) for path in files)
 
@@ -186,7 +203,7 @@ def test_a_file_does_what_its_layer_may_do(path: PurePosixPath) -> None:
 
 def test_every_directory_of_the_library_is_a_layer() -> None:
     found = {path.parts[1] for path in _files() if path.parts[0] == "module_utils"}
-    assert found == set(_LAYERS) - {"modules", "filter"}
+    assert found == set(_LAYERS) - set(_BESIDE)
 
 
 def test_no_file_of_the_library_lies_outside_of_a_layer() -> None:
@@ -221,6 +238,7 @@ def test_the_action_group_lists_every_module() -> None:
         ("module_utils/_ansible/entry.py", "from ansible.module_utils.basic import AnsibleModule\nm.fail_json(msg='')"),
         ("modules/x.py", f"from {_LIBRARY}._ansible.entry import run_module"),
         ("filter/x.py", "from ansible.errors import AnsibleFilterError\nfrom ..module_utils._plan.plan import Plan"),
+        ("action/x.py", "import os\nfrom ..plugin_utils.long_task import LongTaskAction"),
     ],
 )
 def test_what_a_layer_may_do_is_accepted(path: str, source: str) -> None:
@@ -250,6 +268,8 @@ def test_what_a_layer_may_do_is_accepted(path: str, source: str) -> None:
         ("modules/x.py", "import ansible_collections.community.general.plugins.x", "not a file of a layer"),
         ("filter/x.py", "from ..module_utils._observe.store import Store", "filter imports from _observe"),
         ("filter/x.py", "import os", "filter is pure and imports os"),
+        ("modules/x.py", "from ..plugin_utils.long_task import x", "modules imports from plugin_utils"),
+        ("plugin_utils/x.py", "from ..module_utils._apply.index import x", "plugin_utils imports from _apply"),
         ("module_utils/_core/x.py", "import os.path", "_core is pure and imports os.path"),
         ("module_utils/_core/x.py", "import urllib.request", "_core is pure and imports urllib.request"),
         ("module_utils/_formats/x.py", "from time import time", "_formats is pure and imports time"),

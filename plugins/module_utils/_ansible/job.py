@@ -1,0 +1,267 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Detaching a task that takes long, and watching it: Ansible hears of it every few seconds instead of at the end.
+
+Three processes: the one that Ansible started, which answers with the task's result if it comes soon and otherwise that
+the task is still at work; a keeper, which outlives it, stands by the task and notes how it ends; and the task itself,
+which goes on as if nothing had happened, with its output in files. Later processes of the same module ask how it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from types import FrameType
+from typing import Any, Callable, NamedTuple, NoReturn
+
+from .._core.errors import RequestError, StateError
+from .job_directory import STDERR, STDOUT, Ended, JobDirectory, sweep_jobs
+
+VARIABLE = "SANDBOXOPS_MICROSANDBOX_JOB"  # "start SECONDS TOKEN", "wait SECONDS TOKEN" or "stop SECONDS TOKEN"
+PENDING = "_microsandbox_job"  # the key of an answer that is no result yet
+
+_KEEP_SECONDS = 3600  # how long a result waits for somebody to collect it
+_STOP_SECONDS = 10  # how long a task may take to clean up when it is told to stop
+_LOOK_SECONDS = 0.05
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_STOPPED = 128 + signal.SIGTERM
+
+
+class _Order(NamedTuple):
+    """What the controller asks for: to start, wait for or stop a task, within so many seconds."""
+
+    verb: str
+    seconds: float
+    job: JobDirectory
+
+
+def detach_if_asked() -> JobDirectory | None:
+    """Detach the task if the controller asks for it; whoever returns from here does the task.
+
+    Must be called before anything that a fork does not copy, as a thread. A process that only watches ends in here.
+
+    Returns:
+        Where to say how far the task is, or None when nobody asks.
+    """
+    text = os.environ.pop(VARIABLE, None)
+    if text is None:
+        return None
+    try:
+        order = _parse_order(text)
+    except RequestError as exc:
+        _end(_print(_failure(exc.message, exc.code, exc.facts)))
+    if order.verb != "start":
+        _watch(order)
+    try:
+        lock_fd = order.job.make()
+    except OSError:
+        # Without room for a few files the task runs as ever, and nothing is heard of it until its end.
+        order.job.remove()
+        return None
+    return _detach(order, lock_fd)
+
+
+def _parse_order(text: str) -> _Order:
+    verb, dummy, rest = text.partition(" ")
+    seconds, dummy, token = rest.partition(" ")
+    try:
+        limit = float(seconds)
+    except ValueError:
+        limit = -1.0
+    if verb not in ("start", "wait", "stop") or not 0 <= limit <= 3600:
+        raise RequestError(f"{VARIABLE} is {text[:80]!r}, expected start, wait or stop, seconds and a token")
+    return _Order(verb, limit, JobDirectory(token))
+
+
+def _detach(order: _Order, lock_fd: int) -> JobDirectory:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ended_fd, alive_fd = os.pipe()
+    keeper = os.fork()
+    if keeper:
+        os.close(alive_fd)
+        os.close(lock_fd)
+        _wait_for_first_answer(order, keeper, ended_fd)
+    os.close(ended_fd)
+    os.setsid()
+    # From here on the task and its keeper are out of reach of what ends the session, but for a word of a watcher.
+    ready_fd, go_fd = os.pipe()
+    task = os.fork()
+    if task:
+        os.close(ready_fd)
+        _keep(order.job, task, lock_fd, (alive_fd, go_fd))
+    for fd in (lock_fd, alive_fd, go_fd):
+        os.close(fd)
+    os.read(ready_fd, 1)  # ends when the keeper listens to signals, or is dead
+    os.close(ready_fd)
+    _redirect(order.job)
+    signal.signal(signal.SIGTERM, _stop_task)
+    return order.job
+
+
+def _redirect(job: JobDirectory) -> None:
+    """Let a task print into files, so that no session waits for it to close its output."""
+    for name, target in ((STDOUT, 1), (STDERR, 2)):
+        fd = job.create(name)
+        os.dup2(fd, target)
+        os.close(fd)
+    fd = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(fd, 0)
+    os.close(fd)
+
+
+def _stop_task(number: int, dummy: FrameType | None) -> NoReturn:
+    """End a task as an error of its own would, so that it takes back what it has begun."""
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(_STOPPED)
+
+
+def _keep(job: JobDirectory, task: int, lock_fd: int, fds: tuple[int, int]) -> NoReturn:
+    """Stand by a task until its result is collected, or nobody wants it."""
+    alive_fd, go_fd = fds
+    try:
+        is_stopped = _stop_when_told(task)
+        job.write_keeper(lock_fd)
+        os.close(go_fd)
+        _give_away_output()
+        with contextlib.suppress(OSError):
+            sweep_jobs()
+        dummy, status = os.waitpid(task, 0)
+        signal.alarm(0)
+        job.write_status(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status))
+        os.close(alive_fd)
+        deadline = time.monotonic() + (_STOP_SECONDS if is_stopped() else _KEEP_SECONDS)
+        pause = _LOOK_SECONDS / 10
+        while os.path.exists(job.path) and time.monotonic() < deadline:
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+        job.remove()
+    finally:
+        os._exit(0)
+
+
+def _stop_when_told(task: int) -> Callable[[], bool]:
+    """Have the task end on SIGTERM, by force if it takes too long to clean up; return what tells whether it came."""
+    is_stopped = False
+
+    def stop(dummy: int, frame: FrameType | None) -> None:
+        nonlocal is_stopped
+        if not is_stopped:
+            is_stopped = True
+            signal.alarm(_STOP_SECONDS)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(task, signal.SIGTERM)
+
+    def kill(dummy: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(task, signal.SIGKILL)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGALRM, kill)
+    return lambda: is_stopped
+
+
+def _give_away_output() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
+
+
+def _wait_for_first_answer(order: _Order, keeper: int, ended_fd: int) -> NoReturn:
+    # The task owns what Ansible has unpacked for this process: who leaves it at work must not clear that away.
+    _pass_signals_on(keeper, os._exit)
+    select.select([ended_fd], [], [], order.seconds)
+    ended = order.job.read_ended()
+    if ended is None:
+        os._exit(_print(_pending(order.job)))
+    order.job.remove()
+    _end(_print_ended(ended))
+
+
+def _watch(order: _Order) -> NoReturn:
+    """Wait for a task's end, though not for long, and answer what is known of it."""
+    job = order.job
+    try:
+        job.require_own()
+    except StateError as exc:
+        _end(_print(_failure(exc.message, exc.code, exc.facts)))
+    keeper = job.find_keeper()
+    if order.verb == "stop" and keeper is not None:
+        os.kill(keeper, signal.SIGTERM)
+    _pass_signals_on(keeper, _end)
+    deadline = time.monotonic() + order.seconds
+    while job.read_ended() is None and keeper is not None and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        keeper = job.find_keeper()
+    ended = job.read_ended()
+    if ended is None and keeper is not None:
+        _end(_print(_pending(job)))
+    doing = job.read_progress()["doing"]
+    job.remove()
+    if ended is None:
+        _end(_print(_killed("the task and the process that stood by it were killed", doing, None)))
+    _end(_print_ended(ended))
+
+
+def _pass_signals_on(keeper: int | None, end: Callable[[int], NoReturn]) -> None:
+    """Tell the keeper what tells this process to end: an interrupted play does not go on behind its back."""
+
+    def pass_on(number: int, dummy: FrameType | None) -> NoReturn:
+        if keeper is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(keeper, signal.SIGTERM)
+        end(128 + number)
+
+    for number in _SIGNALS:
+        signal.signal(number, pass_on)
+
+
+def _print_ended(ended: Ended) -> int:
+    """Print what the task printed, and return its exit status."""
+    doing = ended.progress["doing"]
+    if ended.exit_status < 0:
+        number = -ended.exit_status
+        name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
+        hint = ", as the system does when memory runs out," if number == signal.SIGKILL else ""
+        return _print(_killed(f"the task was killed by {name}{hint}", doing, number))
+    if ended.exit_status == _STOPPED and not ended.stdout:
+        return _print(_failure(f"the task was told to stop while it was {doing}", "state", {"doing": doing}))
+    _write(1, ended.stdout)
+    _write(2, ended.stderr)
+    return ended.exit_status
+
+
+def _pending(job: JobDirectory) -> dict[str, Any]:
+    return {"changed": False, PENDING: job.read_progress()}
+
+
+def _killed(what: str, doing: str, number: int | None) -> dict[str, Any]:
+    facts = {"errno": None, "path": None, "signal": number, "doing": doing}
+    return _failure(f"{what} while it was {doing}; the next run clears away what it left", "os", facts)
+
+
+def _failure(message: str, code: str, facts: dict[str, Any]) -> dict[str, Any]:
+    return {"failed": True, "changed": False, "msg": message, "error": {"code": code, "facts": facts}}
+
+
+def _print(answer: dict[str, Any]) -> int:
+    """Print an answer, and return the exit status that goes with it."""
+    _write(1, json.dumps(answer).encode() + b"\n")
+    return 1 if answer.get("failed") else 0
+
+
+def _write(fd: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(fd, content) :]
+
+
+def _end(exit_status: int) -> NoReturn:
+    """End the process, and let Ansible clear away what it has unpacked for it."""
+    raise SystemExit(exit_status)

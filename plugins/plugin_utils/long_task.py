@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of a task that may take long: runs the module of its name, and prints a line now and then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils._ansible.job import PENDING, VARIABLE
+from ..module_utils._core.errors import FormatError
+from ..module_utils._formats.job_progress import JobProgress, parse_progress
+from .progress_line import STALLED_SECONDS, progress_line, secret_line
+
+INTERVAL = "microsandbox_progress_interval"
+
+_INTERVAL_SECONDS = 10.0
+_FIRST_ANSWER_SECONDS = 5.0
+_STOP_SECONDS = 12  # a little longer than the task gets to clean up
+_LOST_CONNECTIONS = 5
+# The options that say best what a task is about, the first that is set.
+_SUBJECTS = ("name", "snapshot", "path", "archive", "digest")
+
+
+class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """Runs the module of its name as Ansible itself would, and shows how far it is while it takes long."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the task."""
+        task_vars = task_vars or {}
+        if self._task.check_mode:
+            # Ansible refuses the two together, and a play that ran yesterday should be one that can be checked.
+            self._task.async_val = 0
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        interval = self._interval(task_vars)
+        wrap_async = bool(self._task.async_val) and not self._connection.has_native_async
+        if self._task.async_val or not interval:
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=wrap_async))
+        else:
+            result.update(self._run_watched(interval, task_vars))
+        if not wrap_async:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _interval(self, task_vars: Mapping[str, Any]) -> float:
+        """Return after how many seconds at the latest a line is due; 0 when none is wanted."""
+        value = self._templar.template(task_vars.get(INTERVAL, _INTERVAL_SECONDS))
+        try:
+            interval = float(value)
+        except (TypeError, ValueError) as exc:
+            raise AnsibleActionFail(f"{INTERVAL} is {value!r}, expected seconds, or 0 for no lines") from exc
+        if not 0 <= interval <= 3600:
+            raise AnsibleActionFail(f"{INTERVAL} is {value!r}, expected 0 to 3600 seconds")
+        return interval
+
+    def _run_watched(self, interval: float, task_vars: dict[str, Any]) -> dict[str, Any]:
+        token = secrets.token_hex(16)
+        first = min(_FIRST_ANSWER_SECONDS, interval / 2)
+        # What it takes to ask belongs to the interval as well.
+        wait = 0.7 * interval
+        stalled_after = min(STALLED_SECONDS, interval / 2)
+        before = None
+        answer = self._order(f"start {first:.2f} {token}", task_vars)
+        try:
+            while PENDING in answer:
+                now = self._parse(answer[PENDING])
+                line = (
+                    secret_line(now, stalled_after) if self._task.no_log else progress_line(now, before, stalled_after)
+                )
+                self._say(line, task_vars)
+                before = now
+                answer = self._ask_again(f"wait {wait:.2f} {token}", interval, task_vars)
+        except BaseException:
+            # A timeout of the task, mostly: who does not wait for the result does not want it either.
+            with contextlib.suppress(AnsibleError):
+                self._order(f"stop {_STOP_SECONDS} {token}", task_vars)
+            raise
+        return answer
+
+    def _ask_again(self, order: str, interval: float, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Ask how the task is; a connection that is lost meanwhile may come back."""
+        for dummy in range(_LOST_CONNECTIONS):
+            try:
+                return self._order(order, task_vars)
+            except AnsibleConnectionFailure:
+                self._say("the connection is lost, trying again", task_vars)
+                time.sleep(interval / 2)
+        return self._order(order, task_vars)
+
+    def _order(self, order: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Run the module with an order in its environment, as Ansible does with the directory of asynchronous jobs."""
+        environment = self._task.environment
+        environment.append({VARIABLE: order})
+        try:
+            answer: dict[str, Any] = self._execute_module(task_vars=task_vars)
+        finally:
+            environment.pop()
+        return answer
+
+    @staticmethod
+    def _parse(content: Any) -> JobProgress:
+        try:
+            return parse_progress(content)
+        except FormatError as exc:
+            raise AnsibleActionFail(exc.message) from exc
+
+    def _say(self, line: str, task_vars: Mapping[str, Any]) -> None:
+        host = task_vars.get("inventory_hostname", "?")
+        if self._task.delegate_to:
+            host = f"{host} -> {self._task.delegate_to}"
+        # Whoever reads a JSON document from the output must not find lines in it.
+        in_the_way = str(constants.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2].startswith("json")
+        Display().display(f"[{host}] {self._subject()}: {line}", stderr=in_the_way)
+
+    def _subject(self) -> str:
+        """Return what the task is about."""
+        module = str(self._task.action).rpartition(".")[2]
+        if self._task.no_log:
+            return module
+        value = next((str(self._task.args[name]) for name in _SUBJECTS if self._task.args.get(name)), "")
+        shown = "".join(each if each.isprintable() else "?" for each in os.path.basename(value.rstrip("/"))[:80])
+        return f"{module} {shown}".rstrip()
