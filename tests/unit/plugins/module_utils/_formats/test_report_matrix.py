@@ -11,41 +11,14 @@ from typing import Any
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.fleet_report import (
     AuditedHost,
-    AuditedSnapshot,
-    FleetReport,
-    Problem,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.html_text import markup
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.report_matrix import matrix
-
-DIGEST = "sha256:" + "a" * 64
-
-
-def snapshot(name: str = "golden", **changes: Any) -> AuditedSnapshot:
-    usual: dict[str, Any] = {
-        "name": name,
-        "digest": DIGEST,
-        "parent": None,
-        "labels": {},
-        "created_at": "2026-11-20T09:59:05.443987710+00:00",
-        "image_reference": "localhost/tiny:1",
-        "image_manifest_digest": "sha256:" + "1" * 64,
-        "boots_offline": True,
-        "apparent_bytes": 4 << 30,
-        "allocated_bytes": 1 << 20,
-        "content": "verified",
-        "verified_at": "2026-11-20T00:00:00Z",
-    }
-    return AuditedSnapshot(**{**usual, **changes})
-
-
-def host(name: str = "edge", *snapshots: AuditedSnapshot, **changes: Any) -> AuditedHost:
-    usual: dict[str, Any] = {"status": "ok", "home": "/h", "filesystem": "ext4", "free_bytes": 1 << 30}
-    return AuditedHost(name=name, snapshots=snapshots, **{**usual, **changes})
-
-
-def report(*hosts: AuditedHost, problems: tuple[Problem, ...] = (), desired: tuple[str, ...] = ()) -> FleetReport:
-    return FleetReport("2026-11-21T10:00:00Z", "2026-11-27T00:00:00Z", problems, hosts, desired)
+from ansible_collections.sandboxops.microsandbox.tests.unit.plugins.module_utils._formats.sample_reports import (
+    host,
+    report,
+    snapshot,
+)
 
 
 def table(*hosts: AuditedHost, **options: Any) -> str:

@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
@@ -33,51 +32,14 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.b
     observe_bundle,
     read_bundle_contents,
 )
-
-DATA = Path(__file__).parents[3] / "data"
-
-
-class Real(NamedTuple):
-    """An image that microsandbox cached.
-
-    Attributes:
-        reference: Its reference.
-        digest: Digest of its manifest.
-        files: Its files by their names in an archive.
-    """
-
-    reference: str
-    digest: str
-    files: dict[str, bytes]
-
-    def of(self, kind: str) -> list[str]:
-        """Return the names of its files of a kind."""
-        return [name for name in self.files if name.startswith(f"cache/{kind}/")]
-
-
-def load(name: str) -> Real:
-    facts = json.loads(DATA.joinpath(f"image-cache/{name}.expected.json").read_text("utf-8"))
-    cache = DATA / "image-cache" / name / "cache"
-    files = {f"cache/{path.relative_to(cache)}": path.read_bytes() for path in sorted(cache.glob("*/*"))}
-    vmdk = f"cache/{facts['vmdk']['path']}"
-    files[vmdk] = files[vmdk].replace(b"{CACHE}", b"/their/cache")
-    return Real(facts["reference"], facts["manifest_digest"], files)
-
-
-TINY, TINY2 = load("tiny"), load("tiny2")
-(SHARED,) = set(TINY.of("layers")) & set(TINY2.of("layers"))
-(OWN,) = set(TINY.of("layers")) - {SHARED}
-
-
-def member(name: str, content: bytes) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
-
-
-def diff_id(name: str) -> str:
-    return Path(name).stem.replace("_", ":")
-
+from ansible_collections.sandboxops.microsandbox.tests.unit.plugins.module_utils._observe.real_images import (
+    OWN,
+    TINY,
+    TINY2,
+    Real,
+    diff_id,
+    member,
+)
 
 BOTH = {**TINY.files, **TINY2.files}
 Write = Callable[..., Path]
