@@ -20,6 +20,7 @@ _REQUIREMENTS = CHECKOUT / "tests" / "requirements"
 
 # The environment and the Python that carries it; python-3.9 takes ansible-core against that package's own floor.
 _PYTHONS = {
+    "awx": "3.11",
     "docsite": "3.11",
     "fuzz": "3.11",
     "galaxy-importer": "3.11",

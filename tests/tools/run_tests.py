@@ -177,6 +177,14 @@ def faults(stage: Stage) -> None:
     _run_against_installed_collection(stage, "tests/faults")
 
 
+def awx(stage: Stage) -> None:
+    """Jobs as AWX starts them, through ansible-runner, and the execution environment as ansible-builder sees it."""
+    require_programs()
+    programs = ensure_environment("awx")
+    pytest: list[str | Path] = [programs / "python", "-m", "pytest", "--numprocesses", "auto", "tests/awx"]
+    stage.run(pytest, programs=programs, ANSIBLE_COLLECTIONS_PATH=installed_collections())
+
+
 def bench(stage: Stage) -> None:
     """The benchmark on tiny sizes: what it measures has to be right, not quick."""
     require_programs()
@@ -193,7 +201,7 @@ def _run_against_installed_collection(stage: Stage, tests: str, *options: str) -
 
 _STAGES: dict[str, Callable[[Stage], None]] = {
     function.__name__: function
-    for function in (lint, docs, docsite, unit, sanity, hostile, faults, interop, playbooks, bench)
+    for function in (lint, docs, docsite, unit, sanity, hostile, faults, interop, playbooks, awx, bench)
 }
 
 
