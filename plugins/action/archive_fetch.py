@@ -23,8 +23,10 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.locking import make_directories
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import (
     PartialFile,
-    find_partials,
     open_partial,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_names import (
+    find_partials,
     partial_name,
     sweep_partials,
 )

@@ -21,14 +21,8 @@ from .._core.digests import require_sha256
 from .._core.errors import IntegrityError, RequestError
 from .._core.urls import split_url
 from .._disk.locking import make_directories, remove_empty
-from .._disk.partial_file import (
-    PartialFile,
-    find_partials,
-    open_partial,
-    partial_bytes,
-    partial_name,
-    sweep_partials,
-)
+from .._disk.partial_file import PartialFile, open_partial
+from .._disk.partial_names import find_partials, partial_bytes, partial_name, sweep_partials
 from .._disk.place import require_space
 from .._observe.placed_file import observe_placed_file
 from .._plan.placed_file import PutFile, WantedFile, plan_absence, plan_file

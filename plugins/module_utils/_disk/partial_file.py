@@ -19,11 +19,9 @@ from collections.abc import Iterator
 from .._core.errors import StateError
 from .digest_record import record_digest
 from .linux import start_writeback
-from .locking import adopt_owner, try_lock, wait_for_lock
+from .locking import adopt_owner, wait_for_lock
 from .place import require_space
 from .sparse_file import BUFFER_BYTES, Traffic, read_at, write_at
-
-PARTIAL_PREFIX = ".sandboxops-partial-"
 
 _CHECK_BYTES = 32 << 20  # how often the file system is asked for room, and the kernel to begin writing
 _OPEN_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -129,11 +127,6 @@ class PartialFile:
             self._is_gone = True
 
 
-def partial_name(target: str, checksum: str) -> str:
-    """Return the name of the partial file of a target name that is to have a checksum."""
-    return f"{_prefix_of(target)}{checksum.rpartition(':')[2]}"
-
-
 @contextlib.contextmanager
 def open_partial(directory: str, name: str, patience: float, traffic: Traffic) -> Iterator[PartialFile]:
     """Open or make a partial file, locked; one without a byte goes when the block ends.
@@ -171,50 +164,6 @@ def open_partial(directory: str, name: str, patience: float, traffic: Traffic) -
         raise
     finally:
         os.close(directory_fd)
-
-
-def find_partials(directory: str, target: str) -> list[str]:
-    """Return the names of the partial files of a target name, sorted."""
-    try:
-        return sorted(name for name in os.listdir(directory) if name.startswith(_prefix_of(target)))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def partial_bytes(directory: str, name: str) -> int:
-    """Return how much of a partial file is there."""
-    try:
-        found = os.lstat(os.path.join(directory, name))
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) else 0
-
-
-def sweep_partials(directory: str, names: list[str]) -> list[str]:
-    """Remove partial files that nobody adds to, and return their names.
-
-    Raises:
-        OSError: One of them cannot be removed.
-    """
-    swept = []
-    for name in names:
-        path = os.path.join(directory, name)
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            if try_lock(fd):
-                os.unlink(path)
-                swept.append(name)
-        finally:
-            os.close(fd)
-    return swept
-
-
-def _prefix_of(target: str) -> str:
-    # A hash of the name, for a name may be as long as a name can be.
-    return f"{PARTIAL_PREFIX}{hashlib.sha256(os.fsencode(target)).hexdigest()[:16]}-"
 
 
 def _open_locked(directory: str, directory_fd: int, name: str, patience: float) -> int:

@@ -25,10 +25,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
     StateError,
     UnsupportedError,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import (
-    open_partial,
-    partial_name,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import open_partial
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_names import partial_name
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.placed_file import WantedFile
 from ansible_collections.sandboxops.microsandbox.tests.unit.plugins.module_utils.range_server import RangeServer

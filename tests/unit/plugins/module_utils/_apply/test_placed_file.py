@@ -16,10 +16,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.pla
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import sha256_digest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError, StateError
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import (
-    open_partial,
-    partial_name,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import open_partial
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_names import partial_name
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.placed_file import WantedFile, plan_absence
 

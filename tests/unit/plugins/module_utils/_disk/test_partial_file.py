@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +16,10 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import recorded_digest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import (
     PartialFile,
-    find_partials,
     open_partial,
-    partial_bytes,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_names import (
     partial_name,
-    sweep_partials,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 
@@ -164,35 +162,6 @@ def test_a_directory_in_its_place_is_an_error(tmp_path: Path) -> None:
 def test_a_file_system_without_room_is_found_before_it_is_full(tmp_path: Path) -> None:
     with opened(tmp_path) as partial, pytest.raises(StateError, match="needs 1152921504606846976 bytes more"):
         partial.require_space(1 << 60)
-
-
-def test_others_of_the_same_target_are_found_and_swept_unless_in_use(tmp_path: Path) -> None:
-    one, two = partial_name("a", "sha256:" + "1" * 64), partial_name("a", "sha256:" + "2" * 64)
-    for name in (one, two, partial_name("b", CHECKSUM)):
-        leave(tmp_path, b"x", name)
-    assert find_partials(str(tmp_path), "a") == [one, two]
-    fd = os.open(tmp_path / one, os.O_RDONLY)
-    fcntl.flock(fd, fcntl.LOCK_EX)
-    assert sweep_partials(str(tmp_path), [one, two]) == [two]
-    os.close(fd)
-    assert sweep_partials(str(tmp_path), [one, two]) == [one]
-    assert [path.name for path in tmp_path.iterdir()] == [partial_name("b", CHECKSUM)]
-
-
-def test_no_partial_files_are_found_where_no_directory_is(tmp_path: Path) -> None:
-    assert find_partials(str(tmp_path / "missing"), "a") == []
-    assert partial_bytes(str(tmp_path / "missing"), NAME) == 0
-
-
-def test_how_much_is_there_is_said_without_opening_it(tmp_path: Path) -> None:
-    leave(tmp_path, b"12345")
-    assert partial_bytes(str(tmp_path), NAME) == 5
-
-
-def test_the_longest_name_has_a_partial_file_too(tmp_path: Path) -> None:
-    name = partial_name("é" * 127, CHECKSUM)
-    leave(tmp_path, b"x", name)
-    assert (tmp_path / name).read_bytes() == b"x"
 
 
 def test_an_error_names_the_file(tmp_path: Path) -> None:
