@@ -20,6 +20,7 @@ author:
 extends_documentation_fragment:
   - sandboxops.microsandbox.attributes
   - sandboxops.microsandbox.home
+  - sandboxops.microsandbox.long_tasks
 attributes:
   check_mode:
     support: full

@@ -26,6 +26,7 @@ author:
 extends_documentation_fragment:
   - sandboxops.microsandbox.attributes
   - sandboxops.microsandbox.home
+  - sandboxops.microsandbox.long_tasks
   - sandboxops.microsandbox.limits
 attributes:
   check_mode:

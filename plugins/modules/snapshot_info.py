@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - sandboxops.microsandbox.attributes
   - sandboxops.microsandbox.attributes.info
   - sandboxops.microsandbox.home
+  - sandboxops.microsandbox.long_tasks
   - sandboxops.microsandbox.limits
 options:
   name:

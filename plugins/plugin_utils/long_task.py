@@ -27,6 +27,7 @@ INTERVAL = "microsandbox_progress_interval"
 _INTERVAL_SECONDS = 10.0
 _FIRST_ANSWER_SECONDS = 5.0
 _STOP_SECONDS = 12  # a little longer than the task gets to clean up
+_LEAST_STALLED_SECONDS = 2.0  # a busy host keeps a task waiting that long now and then
 _LOST_CONNECTIONS = 5
 # The options that say best what a task is about, the first that is set.
 _SUBJECTS = ("name", "snapshot", "path", "archive", "digest")
@@ -71,7 +72,7 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
         first = min(_FIRST_ANSWER_SECONDS, interval / 2)
         # What it takes to ask belongs to the interval as well.
         wait = 0.7 * interval
-        stalled_after = min(STALLED_SECONDS, interval / 2)
+        stalled_after = max(_LEAST_STALLED_SECONDS, min(STALLED_SECONDS, interval / 2))
         before = None
         answer = self._order(f"start {first:.2f} {token}", task_vars)
         try:

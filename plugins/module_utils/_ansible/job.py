@@ -62,7 +62,6 @@ def detach_if_asked() -> JobDirectory | None:
         lock_fd = order.job.make()
     except OSError:
         # Without room for a few files the task runs as ever, and nothing is heard of it until its end.
-        order.job.remove()
         return None
     return _detach(order, lock_fd)
 

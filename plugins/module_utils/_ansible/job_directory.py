@@ -76,7 +76,11 @@ class JobDirectory:
             OSError: It cannot be made.
         """
         os.mkdir(self.path, 0o700)
-        fd = os.open(self._in(_LOCK), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fd = os.open(self._in(_LOCK), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError:
+            self.remove()
+            raise
         try_lock(fd)
         return fd
 
