@@ -12,7 +12,7 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 notes:
-  - A task that takes longer than five seconds prints a line at least every ten seconds that says how far it is, how fast
-    it goes and how much time is left, or that no byte moves and what it waits for. The variable
+  - A task that takes longer than five seconds prints a line at least every ten seconds that says how far it is, how
+    fast it goes and how much time is left, or that no byte moves and what it waits for. The variable
     C(microsandbox_progress_interval) sets another number of seconds, and V(0) prints nothing.
 """
