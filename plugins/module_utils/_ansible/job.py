@@ -192,8 +192,8 @@ def _watch(order: _Order) -> NoReturn:
     except StateError as exc:
         _end(_print(_failure(exc.message, exc.code, exc.facts)))
     keeper = job.find_keeper()
-    if order.verb == "stop" and keeper is not None:
-        os.kill(keeper, signal.SIGTERM)
+    if order.verb == "stop":
+        _tell_to_stop(keeper)
     _pass_signals_on(keeper, _end)
     deadline = time.monotonic() + order.seconds
     while job.read_ended() is None and keeper is not None and time.monotonic() < deadline:
@@ -213,13 +213,17 @@ def _pass_signals_on(keeper: int | None, end: Callable[[int], NoReturn]) -> None
     """Tell the keeper what tells this process to end: an interrupted play does not go on behind its back."""
 
     def pass_on(number: int, dummy: FrameType | None) -> NoReturn:
-        if keeper is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(keeper, signal.SIGTERM)
+        _tell_to_stop(keeper)
         end(128 + number)
 
     for number in _SIGNALS:
         signal.signal(number, pass_on)
+
+
+def _tell_to_stop(keeper: int | None) -> None:
+    if keeper:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(keeper, signal.SIGTERM)
 
 
 def _print_ended(ended: Ended) -> int:

@@ -133,10 +133,10 @@ class JobDirectory:
         return Ended(self._read(STDOUT), self._read(STDERR), status, self.read_progress())
 
     def find_keeper(self) -> int | None:
-        """Return the process that stands by the task, or None when it is dead."""
+        """Return the process that stands by the task, 0 while that has not said so yet, or None when it is dead."""
         fd = os.open(self._in(_LOCK), os.O_RDWR | os.O_CLOEXEC)
         try:
-            return None if try_lock(fd) else int(os.pread(fd, 32, 0) or 0) or None
+            return None if try_lock(fd) else int(os.pread(fd, 32, 0) or b"0")
         finally:
             os.close(fd)
 
