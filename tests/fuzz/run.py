@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fuzz the readers of foreign bytes, one target after the other, and end with a table.
+"""Fuzz the readers of foreign bytes, as many targets at once as there are processors, and end with a table.
 
 usage: run.py [--seconds N] [--keep DIRECTORY] [TARGET ...]
 
@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,11 +58,16 @@ def main() -> int:
         write_seeds(seeds)
         keep = options.keep or Path(temporary, "corpora")
         outcomes = []
-        for target in options.targets or TARGETS:
-            outcomes.append(_fuzz(target, options.seconds, keep.resolve(), seeds))
-            print(_row(*outcomes[-1]), flush=True)
+        with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as pool:
+            running = [
+                pool.submit(_fuzz, target, options.seconds, keep.resolve(), seeds)
+                for target in options.targets or TARGETS
+            ]
+            for done in as_completed(running):
+                outcomes.append(done.result())
+                print(_row(*outcomes[-1]), flush=True)
     print("\n" + _row(*Outcome._fields))
-    for outcome in outcomes:
+    for outcome in sorted(outcomes):
         print(_row(*outcome))
     return 1 if any(outcome.finding for outcome in outcomes) else 0
 
