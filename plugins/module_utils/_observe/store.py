@@ -98,7 +98,7 @@ def find_digest(directory: str, digest: str, hints: Iterable[str] = ()) -> Artif
         digest: Identity of the snapshot.
         hints: Paths to try before any other, from index rows for example.
     """
-    paths = itertools.chain(hints, (path for dummy, path in find_paths(directory, (digest,))))
+    paths = itertools.chain(hints, (path for dummy, path in _paths_with(directory, (digest,), [])))
     return next((found for path in paths for found in [_with_digest(path, digest)] if found is not None), None)
 
 
@@ -106,9 +106,27 @@ def find_paths(directory: str, digests: Collection[str]) -> Iterator[tuple[str, 
     """Yield the digest and the path of a store's artifacts that have one of these digests, sorted by name.
 
     Only their descriptors are looked at.
+
+    Raises:
+        OSError: A descriptor cannot be read, and may be the one with a digest that no other has.
     """
+    unread: list[OSError] = []
+    found = set()
+    for digest, path in _paths_with(directory, digests, unread):
+        found.add(digest)
+        yield digest, path
+    if unread and not found.issuperset(digests):
+        raise unread[0]
+
+
+def _paths_with(directory: str, digests: Collection[str], unread: list[OSError]) -> Iterator[tuple[str, str]]:
+    """Yield digests and paths, and collect why descriptors could not be read."""
     for path in _visible_directories(directory):
-        digest = _read_digest(path)
+        try:
+            digest = _read_digest(path)
+        except OSError as exc:
+            unread.append(exc)
+            continue
         if digest is not None and digest in digests:
             yield digest, path
 
@@ -118,7 +136,9 @@ def find_children(directory: str, digest: str) -> tuple[str, ...]:
     wanted = digest.encode("utf-8")
     children = set()
     for path in _visible_directories(directory):
-        content = _raw_manifest(path)
+        content = None
+        with contextlib.suppress(OSError):
+            content = _raw_manifest(path)
         if content is None or (wanted not in content and b"\\u" not in content):
             continue
         with contextlib.suppress(MicrosandboxError):
@@ -157,7 +177,17 @@ def _visible_directories(directory: str) -> list[str]:
 
 
 def _raw_manifest(path: str) -> bytes | None:
+    """Return the bytes of a manifest, or None where there is none, or none for this user.
+
+    Raises:
+        OSError: The disk does not give it away.
+    """
+    file = f"{path}/{MANIFEST_FILE}"
     try:
-        return read_regular_file(f"{path}/{MANIFEST_FILE}", MAX_MANIFEST_BYTES)
-    except (FormatError, OSError):
+        return read_regular_file(file, MAX_MANIFEST_BYTES)
+    except (FormatError, FileNotFoundError, NotADirectoryError, PermissionError):
         return None
+    except OSError as exc:
+        # A read knows no name.
+        exc.filename = file
+        raise

@@ -203,6 +203,32 @@ def test_the_paths_of_many_digests_are_found_in_one_look_whatever_their_uppers_a
     assert not list(find_paths(str(tmp_path / "store"), ()))
 
 
+FINDER = f"""
+import sys
+from {find_paths.__module__} import find_digest, find_paths
+print(find_digest(sys.argv[1], sys.argv[2]))
+print([path for dummy, path in find_paths(sys.argv[1], sys.argv[2:])])
+"""
+
+
+@pytest.mark.parametrize("call", ["openat", "read"])
+def test_a_digest_is_not_said_to_be_nowhere_while_a_descriptor_cannot_be_read(
+    tmp_path: Path, make_artifact: Make, collections_path: Path, call: str
+) -> None:
+    other, bad = make_artifact("store/a"), make_artifact("store/b")
+    trace = ["strace", "-qq", "-o", "/dev/null", "-P", f"{bad}/manifest.json", "-e", f"inject={call}:error=EIO"]
+
+    def find(*digests: str) -> subprocess.CompletedProcess[str]:
+        command = [*trace, sys.executable, "-B", "-c", FINDER, str(tmp_path / "store"), *digests]
+        environment = {**os.environ, "PYTHONPATH": str(collections_path)}
+        return subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+
+    assert find(digest_of(other)).stdout.splitlines()[1] == str([str(other)])
+    done = find(digest_of(bad), digest_of(other))
+    assert done.stdout == "None\n"
+    assert f"Input/output error: '{bad}/manifest.json'" in done.stderr
+
+
 def test_a_hidden_artifact_is_not_found(tmp_path: Path, make_artifact: Make) -> None:
     digest = digest_of(make_artifact("store/.a"))
     assert find_digest(str(tmp_path / "store"), digest) is None
