@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Callable, Generic, TypeVar
 
@@ -52,7 +52,7 @@ class StageThread(Generic[Item]):
     ) -> None:
         self._is_abandoned = kind is not None
         if self._thread is not None:
-            self._thread.shutdown()
+            _end(self._thread)
         if kind is None and self._failed is not None:
             self._failed.result()
 
@@ -110,7 +110,7 @@ class ReadAhead(Generic[Item]):
     ) -> None:
         for future in self._ahead:
             future.cancel()
-        self._thread.shutdown()
+        _end(self._thread)
 
     def __iter__(self) -> Iterator[Item]:
         while True:
@@ -122,3 +122,17 @@ class ReadAhead(Generic[Item]):
 
     def _fetch(self) -> None:
         self._ahead.append(self._thread.submit(next, self._items, None))
+
+
+def _end(thread: ThreadPoolExecutor) -> None:
+    """Wait until a thread has done what is queued, which is little; who interrupts that waits as well.
+
+    What the thread works on, files among it, is closed by whoever comes next.
+    """
+    # A thread whose join was interrupted is taken for joined, so that this waits for what is queued last.
+    last = [thread.submit(bool)]
+    try:
+        wait(last)
+    finally:
+        wait(last)
+        thread.shutdown()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import importlib.util
 import os
 import shutil
@@ -15,14 +16,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk import frame_reader, frame_writer
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk import zstd as zstd_adapter
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.byte_source import ByteSource
 
+# This file is read before the collection can be imported.
+_DISK = "ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk"
 _STANDARD = ("compression", "compression.zstd", "backports", "backports.zstd")
 # What a host with the one library lacks.
 _LACKING = {
@@ -44,10 +43,10 @@ class Zstd:
         with pytest.MonkeyPatch.context() as patch:
             for name in _LACKING[library]:
                 patch.setitem(sys.modules, name, None)
-            self.adapter = _import_anew(zstd_adapter)
-            patch.setitem(sys.modules, zstd_adapter.__name__, self.adapter)
-            self.FrameReader = _import_anew(frame_reader).FrameReader
-            self.FrameWriter = _import_anew(frame_writer).FrameWriter
+            self.adapter = _import_anew("zstd")
+            patch.setitem(sys.modules, f"{_DISK}.zstd", self.adapter)
+            self.FrameReader = _import_anew("frame_reader").FrameReader
+            self.FrameWriter = _import_anew("frame_writer").FrameWriter
 
     def compress(self, content: bytes, level: int = 3, threads: int = 1, chunk: int = _MIB) -> bytes:
         """Return the frame of a stream whose length is known."""
@@ -70,7 +69,7 @@ class Zstd:
         writer.finish()
         return bytes(frame)
 
-    def decompress(self, source: ByteSource, chunk: int = _MIB) -> bytes:
+    def decompress(self, source: Any, chunk: int = _MIB) -> bytes:
         """Return the content of the frame that comes next."""
         reader, pieces = self.FrameReader(source), []
         while True:
@@ -81,16 +80,16 @@ class Zstd:
                 return b"".join(pieces)
 
     @staticmethod
-    def source_of(compressed: bytes) -> ByteSource:
+    def source_of(compressed: bytes) -> Any:
         """Return a file of these bytes to read from."""
         with tempfile.TemporaryFile() as file:
             file.write(compressed)
             file.seek(0)
-            return ByteSource(os.dup(file.fileno()))
+            return importlib.import_module(f"{_DISK}.byte_source").ByteSource(os.dup(file.fileno()))
 
 
-def _import_anew(module: ModuleType) -> Any:
-    spec = importlib.util.find_spec(module.__name__)
+def _import_anew(name: str) -> Any:
+    spec = importlib.util.find_spec(f"{_DISK}.{name}")
     assert spec is not None
     assert spec.loader is not None
     found = importlib.util.module_from_spec(spec)

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -173,3 +176,56 @@ def test_an_error_in_the_block_ends_the_reading() -> None:
     with pytest.raises(KeyError):
         fail_at_once()
     assert len(taken) <= 4
+
+
+@pytest.fixture
+def interrupt() -> Iterator[threading.Event]:
+    """What makes this thread be interrupted, as by a key, a little after it is set."""
+    event = threading.Event()
+
+    def press() -> None:
+        event.wait()
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=press)
+    thread.start()
+    yield event
+    thread.join()
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_of_the_end_leaves_no_work_behind(interrupt: threading.Event) -> None:
+    worked: list[int] = []
+
+    def work(item: int) -> None:
+        interrupt.set()
+        time.sleep(0.5)
+        worked.append(item)
+
+    def feed() -> None:
+        with StageThread(work) as stage:
+            stage.feed(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        feed()
+    assert worked == [1]
+
+
+def test_an_interrupt_of_the_end_leaves_no_reading_behind(interrupt: threading.Event) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        interrupt.set()
+        time.sleep(0.5)
+        taken.append(1)
+        yield 1
+
+    def read_nothing() -> None:
+        with ReadAhead(items()):
+            interrupt.wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        read_nothing()
+    assert taken == [1]
