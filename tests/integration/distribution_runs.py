@@ -76,7 +76,9 @@ class DistributionFleet:
         machine: Directory in which everything lies.
         hosts: Variables of the hosts by their names.
         common: Variables of all hosts.
-        controller: Variables of the controller, beyond those.
+        environment: Further variables of Ansible's environment.
+        controller: Variables of the controller, beyond those; without any it is no host of the inventory.
+        others: Variables of further hosts, by their names.
 
     Args:
         machine: An empty directory.
@@ -96,6 +98,7 @@ class DistributionFleet:
             "snapshot_distribute_home": f"{self.homes}/{{{{ inventory_hostname }}}}",
         }
         self.controller: dict[str, Any] = {}
+        self.others: dict[str, dict[str, Any]] = {}
         self.environment: dict[str, str] = {}
         self._collections = ":".join(map(str, collections))
 
@@ -125,8 +128,14 @@ class DistributionFleet:
     def _process(self, options: tuple[str, ...], playbook: str, variables: Mapping[str, Any]) -> subprocess.Popen[str]:
         self._results.unlink(missing_ok=True)
         inventory = self.machine / "inventory.json"
-        ungrouped = {"localhost": {"ansible_connection": "local"} | self.controller} if self.controller else {}
-        content = {"all": {"hosts": ungrouped, "vars": self.common, "children": {"fleet": {"hosts": self.hosts}}}}
+        controller = {"localhost": {"ansible_connection": "local"} | self.controller} if self.controller else {}
+        content = {
+            "all": {
+                "hosts": self.others | controller,
+                "vars": self.common,
+                "children": {"fleet": {"hosts": self.hosts}},
+            }
+        }
         inventory.write_text(json.dumps(content, default=str), encoding="utf-8")
         given = json.dumps({"distribute_hosts": "fleet"} | variables, default=str)
         arguments = [f"{COLLECTION}.{playbook}", "--inventory", str(inventory), "--extra-vars", given, "--diff"]
