@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
@@ -20,7 +21,7 @@ from ansible.utils.display import Display
 from ..module_utils._ansible.job import PENDING, VARIABLE
 from ..module_utils._core.errors import FormatError
 from ..module_utils._formats.job_progress import JobProgress, parse_progress
-from .progress_line import STALLED_SECONDS, progress_line, secret_line
+from .progress_line import STALLED_SECONDS, duration_text, progress_line, secret_line
 
 INTERVAL = "microsandbox_progress_interval"
 
@@ -29,8 +30,50 @@ _FIRST_ANSWER_SECONDS = 5.0
 _STOP_SECONDS = 12  # a little longer than the task gets to clean up
 _LEAST_STALLED_SECONDS = 2.0  # a busy host keeps a task waiting that long now and then
 _LOST_CONNECTIONS = 5
+_RETRY_SECONDS = 3.0
 # The options that say best what a task is about, the first that is set.
 _SUBJECTS = ("name", "snapshot", "path", "archive", "digest")
+
+
+class PrintedLines:
+    """Prints lines, and when there is none for a while, that there is none: a silent host looks like a dead job.
+
+    Args:
+        say: Prints a line.
+        interval: How many seconds may pass without one.
+    """
+
+    def __init__(self, say: Callable[[str], None], interval: float) -> None:
+        self._say = say
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._heard_at = self._said_at = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PrintedLines:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *dummy: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def add(self, line: str) -> None:
+        """Print a line of a host that has answered."""
+        with self._lock:
+            self._heard_at = self._said_at = time.monotonic()
+            self._say(line)
+
+    def _watch(self) -> None:
+        left = self._interval
+        while not self._over.wait(left):
+            with self._lock:
+                now = time.monotonic()
+                left = self._said_at + self._interval - now
+                if left <= 0:
+                    self._say(f"no answer from the host for {duration_text(now - self._heard_at)}")
+                    self._said_at, left = now, self._interval
 
 
 class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -68,37 +111,46 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
         return interval
 
     def _run_watched(self, interval: float, task_vars: dict[str, Any]) -> dict[str, Any]:
-        token = secrets.token_hex(16)
-        first = min(_FIRST_ANSWER_SECONDS, interval / 2)
-        # What it takes to ask belongs to the interval as well.
-        wait = 0.7 * interval
+        with PrintedLines(lambda line: self._say(line, task_vars), interval) as lines:
+            token = secrets.token_hex(16)
+            try:
+                return self._watch(token, interval, lines, task_vars)
+            except AnsibleError:
+                # A host that cannot be reached cannot be told to stop either.
+                raise
+            except BaseException:
+                # A timeout of the task, mostly: who does not wait for the result does not want it either.
+                with contextlib.suppress(AnsibleError):
+                    self._order(f"stop {_STOP_SECONDS} {token}", task_vars)
+                raise
+
+    def _watch(self, token: str, interval: float, lines: PrintedLines, task_vars: dict[str, Any]) -> dict[str, Any]:
         stalled_after = max(_LEAST_STALLED_SECONDS, min(STALLED_SECONDS, interval / 2))
         before = None
-        answer = self._order(f"start {first:.2f} {token}", task_vars)
-        try:
-            while PENDING in answer:
-                now = self._parse(answer[PENDING])
-                line = (
-                    secret_line(now, stalled_after) if self._task.no_log else progress_line(now, before, stalled_after)
-                )
-                self._say(line, task_vars)
-                before = now
-                answer = self._ask_again(f"wait {wait:.2f} {token}", interval, task_vars)
-        except BaseException:
-            # A timeout of the task, mostly: who does not wait for the result does not want it either.
-            with contextlib.suppress(AnsibleError):
-                self._order(f"stop {_STOP_SECONDS} {token}", task_vars)
-            raise
+        wait = min(_FIRST_ANSWER_SECONDS, interval / 2)
+        asked_at = time.monotonic()
+        answer = self._order(f"start {wait:.2f} {token}", task_vars)
+        while PENDING in answer:
+            now = self._parse(answer[PENDING])
+            lines.add(
+                secret_line(now, stalled_after) if self._task.no_log else progress_line(now, before, stalled_after)
+            )
+            before = now
+            # What it takes to ask belongs to the interval as well.
+            spent = time.monotonic() - asked_at - wait
+            wait = min(max(0.9 * interval - spent, 0.1 * interval), 0.8 * interval)
+            asked_at = time.monotonic()
+            answer = self._ask_again(f"wait {wait:.2f} {token}", lines, task_vars)
         return answer
 
-    def _ask_again(self, order: str, interval: float, task_vars: dict[str, Any]) -> dict[str, Any]:
+    def _ask_again(self, order: str, lines: PrintedLines, task_vars: dict[str, Any]) -> dict[str, Any]:
         """Ask how the task is; a connection that is lost meanwhile may come back."""
         for dummy in range(_LOST_CONNECTIONS):
             try:
                 return self._order(order, task_vars)
             except AnsibleConnectionFailure:
-                self._say("the connection is lost, trying again", task_vars)
-                time.sleep(interval / 2)
+                lines.add("the connection is lost, trying again")
+                time.sleep(_RETRY_SECONDS)
         return self._order(order, task_vars)
 
     def _order(self, order: str, task_vars: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from .job_directory import STDERR, STDOUT, Ended, JobDirectory, sweep_jobs
 VARIABLE = "SANDBOXOPS_MICROSANDBOX_JOB"  # "start SECONDS TOKEN", "wait SECONDS TOKEN" or "stop SECONDS TOKEN"
 PENDING = "_microsandbox_job"  # the key of an answer that is no result yet
 
-_KEEP_SECONDS = 3600  # how long a result waits for somebody to collect it
+_KEEP_SECONDS = 600  # how long a result waits for somebody to collect it
 _STOP_SECONDS = 10  # how long a task may take to clean up when it is told to stop
 _LOOK_SECONDS = 0.05
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)

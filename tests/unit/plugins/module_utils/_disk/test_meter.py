@@ -81,9 +81,9 @@ def test_a_copy_is_measured_while_it_runs(tmp_path: Path, algorithm: str | None)
             seen.add(traffic.meter.read())
 
     looking = threading.Thread(target=look)
-    with source.open("rb") as file, target.open("w+b") as copy:
+    with source.open("rb") as original, target.open("w+b") as copy:
         looking.start()
-        copy_sparse(file.fileno(), copy.fileno(), algorithm, traffic)
+        copy_sparse(original.fileno(), copy.fileno(), algorithm, traffic)
         over.set()
         looking.join()
     total = 64 * MIB if algorithm is None else 1024 * MIB
@@ -107,8 +107,8 @@ def test_a_hole_is_measured_while_it_is_hashed(tmp_path: Path) -> None:
 
     looking = threading.Thread(target=look)
     looking.start()
-    with path.open("rb") as file:
-        hash_file(file.fileno(), scan_extents(file.fileno()), SPARSE_SHA256, traffic)
+    with path.open("rb") as hole:
+        hash_file(hole.fileno(), scan_extents(hole.fileno()), SPARSE_SHA256, traffic)
     over.set()
     looking.join()
     assert len(positions) > 5
