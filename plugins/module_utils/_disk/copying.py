@@ -59,10 +59,11 @@ def copy_sparse(source_fd: int, target_fd: int, algorithm: str | None, traffic: 
     if extent_map.size_bytes and reflink(source_fd, target_fd):
         digest = None if algorithm is None else hash_file(target_fd, extent_map, algorithm, traffic)
         return Copied(CopyMethod.REFLINK, digest)
-    before = traffic.written
-    with traffic.meter.measure("copying", extent_map.data_bytes, lambda: traffic.written - before, "syncing"):
-        if algorithm is None and _copy_ranges(source_fd, target_fd, extent_map, traffic):
-            return Copied(CopyMethod.COPY_FILE_RANGE, None)
+    if algorithm is None:
+        before = traffic.written
+        with traffic.meter.measure("copying", extent_map.data_bytes, lambda: traffic.written - before, "syncing"):
+            if _copy_ranges(source_fd, target_fd, extent_map, traffic):
+                return Copied(CopyMethod.COPY_FILE_RANGE, None)
     return Copied(CopyMethod.READ_WRITE, _copy_by_reading(source_fd, target_fd, extent_map, algorithm, traffic))
 
 
