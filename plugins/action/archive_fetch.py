@@ -20,7 +20,10 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
     RequestError,
     StateError,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.locking import make_directories
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.locking import (
+    make_directories,
+    remove_empty,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_file import (
     PartialFile,
     open_partial,
@@ -102,28 +105,18 @@ class ActionModule(TransferAction):
         """Fetch the file, and return a failed part if one has failed, and how many bytes came and were there."""
         directory, target = os.path.split(wanted.path)
         name = partial_name(target, wanted.checksum)
-        make_directories(directory)
-        with open_partial(directory, name, _PATIENCE_SECONDS, Traffic()) as partial:
-            sweep_partials(directory, [other for other in find_partials(directory, target) if other != name])
-            failed = self._resume(arguments, partial, wanted)
-            if failed:
-                return failed, 0, 0
-            resumed = partial.size
-            partial.require_space((wanted.size_bytes or 0) - resumed)
-            failed = self._take_pieces(arguments, partial, wanted)
-            if failed:
+        made = make_directories(directory)
+        try:
+            with open_partial(directory, name, _PATIENCE_SECONDS, Traffic()) as partial:
+                sweep_partials(directory, [other for other in find_partials(directory, target) if other != name])
+                failed = self._resume(arguments, partial, wanted)
+                resumed = partial.size
+                failed = failed or self._take_pieces(arguments, partial, wanted)
+                if not failed:
+                    _place(partial, wanted, str(arguments["src"]))
                 return failed, partial.size - resumed, resumed
-            digest = partial.digest()
-            if digest != wanted.checksum:
-                partial.discard()
-                raise IntegrityError(
-                    f"{arguments['src']} has the checksum {digest}, wanted {wanted.checksum}",
-                    path=arguments["src"],
-                    expected=wanted.checksum,
-                    actual=digest,
-                )
-            partial.place(target, wanted.mode, digest)
-            return {}, partial.size - resumed, resumed
+        finally:
+            remove_empty(made)
 
     def _resume(self, arguments: Result, partial: PartialFile, wanted: WantedFile) -> Result:
         """Keep what is there when the file on the host begins with it, and return the part that failed, if one has."""
@@ -141,6 +134,7 @@ class ActionModule(TransferAction):
     def _take_pieces(self, arguments: Result, partial: PartialFile, wanted: WantedFile) -> Result:
         """Take piece after piece, and return the part that failed, if one has."""
         size_bytes = wanted.size_bytes or 0
+        partial.require_space(size_bytes - partial.size)
         remote, is_made = self._piece_to_write()
         most_bytes = min(piece_limit(arguments), size_bytes if remote else _INLINE_PIECE_BYTES)
         length = min(FIRST_PIECE_BYTES, most_bytes)
@@ -148,13 +142,13 @@ class ActionModule(TransferAction):
         with self.progress(name, size_bytes) as progress, temporary_piece(constants.DEFAULT_LOCAL_TMP) as own:
             while partial.size < size_bytes:
                 progress.moved(partial.size)
-                began = time.monotonic()
                 length = min(length, size_bytes - partial.size)
                 result = self.execute(
                     arguments, do="cut", offset=partial.size, length=length, to=remote, is_made=is_made
                 )
                 if result.get("failed"):
                     return result
+                began = time.monotonic()
                 if remote is None:
                     partial.append(memoryview(base64.b64decode(result["transfer"]["content"])))
                 else:
@@ -180,6 +174,24 @@ class ActionModule(TransferAction):
             self._fixup_perms2((self._connection._shell.tmpdir,))
             return piece, True
         return None, False
+
+
+def _place(partial: PartialFile, wanted: WantedFile, source: str) -> None:
+    """Put the file into its place if it is the wanted one.
+
+    Raises:
+        IntegrityError: It is another one; nothing of it stays.
+    """
+    digest = partial.digest()
+    if digest != wanted.checksum:
+        partial.discard()
+        raise IntegrityError(
+            f"{source} has the checksum {digest}, wanted {wanted.checksum}",
+            path=source,
+            expected=wanted.checksum,
+            actual=digest,
+        )
+    partial.place(os.path.basename(wanted.path), wanted.mode, digest)
 
 
 def _append_piece(own: TemporaryPiece, length: int, partial: PartialFile) -> None:

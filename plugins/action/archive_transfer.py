@@ -91,9 +91,11 @@ class ActionModule(TransferAction):
         with self.progress(name, source.size) as progress, temporary_piece(constants.DEFAULT_LOCAL_TMP) as own:
             while True:
                 progress.moved(offset)
-                began = time.monotonic()
                 length = min(length, source.size - offset)
-                piece = self._put(source.piece(offset, length, own))
+                piece_path = source.piece(offset, length, own)
+                began = time.monotonic()
+                piece = self._put(piece_path)
+                moving_seconds = time.monotonic() - began
                 result = self.execute(
                     arguments, do="append", piece=piece, offset=offset, source=source.path, is_anew=is_anew
                 )
@@ -107,7 +109,7 @@ class ActionModule(TransferAction):
                 if dropped > _MOST_DROPPED:
                     raise StateError("another run keeps changing what this one has sent", path=arguments["dest"])
                 offset = result["transfer"]["have_bytes"]
-                length = next_piece_bytes(length, time.monotonic() - began, most_bytes)
+                length = next_piece_bytes(length, moving_seconds, most_bytes)
 
     def _put(self, path: str) -> str:
         """Put a file into the task's temporary directory on the host, for the module's user to read."""

@@ -85,7 +85,9 @@ class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
             resumed: Bytes that were there before.
         """
         finished = dict(result)
-        finished.pop("transfer", None)
+        transfer = finished.pop("transfer", {})
+        if "path" in transfer:
+            finished["path"] = transfer["path"]
         if "invocation" in finished:
             finished["invocation"].get("module_args", {}).pop("part", None)
         finished["elapsed"] = {**self._elapsed, "total": round(time.monotonic() - self._began, 4)}
@@ -111,7 +113,13 @@ class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
 
 
 def next_piece_bytes(length: int, seconds: float, most_bytes: int) -> int:
-    """Return the size of a piece that takes a few seconds, but no more than four times the last one."""
+    """Return the size of a piece that moves in a few seconds, but is no more than four times the last one.
+
+    Args:
+        length: Size of the last piece.
+        seconds: How long it moved. What the host did with it does not count: smaller pieces would only make more of it.
+        most_bytes: How large a piece may become.
+    """
     fitting = int(length * _PIECE_SECONDS / max(seconds, 0.001))
     return max(1, min(most_bytes, max(min(fitting, length * 4), _LEAST_PIECE_BYTES)))
 

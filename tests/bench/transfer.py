@@ -20,7 +20,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import socket
 import subprocess
 import sys
@@ -35,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fleet"))
 
 from fleet import Fleet
 from host import Plan
-from system_packages import try_to_install
+from system_packages import FLEET_PROGRAMS, require_programs
 from transfer_cost import TreeCost, measure
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
@@ -217,9 +216,8 @@ def main() -> None:
     hosts, mebibytes = (3, 16) if options.short else (options.hosts, options.mib)
     _CACHE.mkdir(exist_ok=True)
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    missing = [name for name in ("nginx", "rsync") if shutil.which(name) is None]
-    if missing and not try_to_install(*missing):
-        raise SystemExit(f"programs are missing: {', '.join(missing)}")
+    os.environ["RUNLEVEL"] = "1"  # a package that has a service does not start it
+    require_programs({**FLEET_PROGRAMS, "nginx": "nginx-light", "rsync": "rsync"})
     with (
         tempfile.TemporaryDirectory(prefix="t-", dir=_CACHE) as directory,
         made_scene(Path(directory), hosts, mebibytes) as scene,

@@ -190,11 +190,12 @@ def _remove(task: Task, path: str) -> Outcome:
         plan = plan_absence(path, exists, partials)
     if not task.check_mode:
         apply_removals(plan, task.patience)
-    return Outcome(plan, {"path": path})
+    return Outcome(plan, {"transfer": {"path": path}})
 
 
 def _outcome(wanted: WantedFile, plan: Plan, transfer: dict[str, Any]) -> Outcome:
-    results: dict[str, Any] = {"path": wanted.path, "checksum": wanted.checksum, "transfer": transfer}
+    # A result with a path at its top gets what Ansible knows of the file, which check mode cannot predict.
+    results: dict[str, Any] = {"checksum": wanted.checksum, "transfer": {"path": wanted.path, **transfer}}
     if wanted.size_bytes is not None:
         results["size_bytes"] = wanted.size_bytes
     return Outcome(plan, results)
