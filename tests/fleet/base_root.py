@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -55,15 +56,17 @@ def ensure_base_root(cache: Path) -> BaseRoot:
     recipe = "\n".join([_VERSION, platform.machine(), USER, _ZSTD, *_PACKAGES, *mirrors])
     directory = cache / f"root-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}"
     layers = BaseRoot(directory / "plain", directory / "zstd")
-    if not directory.is_dir():
-        for stale in cache.glob("root-*"):
-            shutil.rmtree(stale)
-        unfinished = cache / "root-unfinished"
-        unfinished.mkdir(parents=True)
-        print("unpacking the root of the hosts", flush=True)
-        _make_plain(unfinished / "plain", mirrors)
-        _make_zstd(unfinished / "plain", unfinished / "zstd", unfinished)
-        unfinished.rename(directory)  # last: what has the name is whole
+    cache.mkdir(parents=True, exist_ok=True)
+    with cache.joinpath("lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two fleets may start at the same time
+        if not directory.is_dir():
+            unfinished = cache / "unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            print("unpacking the root of the hosts", flush=True)
+            _make_plain(unfinished / "plain", mirrors)
+            _make_zstd(unfinished / "plain", unfinished / "zstd", unfinished)
+            unfinished.rename(directory)  # last: what has the name is whole
     return layers
 
 
