@@ -244,9 +244,9 @@ def test_a_sandbox_that_cannot_be_stopped_is_not_started(ansible: Ansible, build
 def test_one_that_takes_too_long_to_stop_is_started_again(ansible: Ansible, builder: Builder) -> None:
     builder.set_status("Running")
     builder.make("stop", lead_to="Draining")
-    results = run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=2))
+    results = run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=12))
     (failure,) = [result for result in results if result["failed"]]
-    assert failure["attempts"] == 2
+    assert failure["attempts"] == 12
     assert failure["sandboxes"][0]["status"] == "Draining"
     assert builder.calls == ["stop base", "start base"]
     assert builder.status == "Running"
