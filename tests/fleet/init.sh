@@ -20,8 +20,8 @@ mount -t sysfs -o ro,nosuid,nodev,noexec sysfs root/sys
 mount -t tmpfs -o nosuid,nodev,mode=755 tmpfs root/run
 mount -t tmpfs -o nosuid,nodev,mode=1777 tmpfs root/tmp
 mount -t tmpfs -o nosuid,mode=755,size=1m tmpfs root/dev
-while read -r name minor; do
-    mknod -m 666 "root/dev/$name" c $minor
+while read -r name major minor; do
+    mknod -m 666 "root/dev/$name" c "$major" "$minor"
 done <<<$'null 1 3\nzero 1 5\nfull 1 7\nrandom 1 8\nurandom 1 9\ntty 5 0'
 for number in $(seq 0 63); do
     mknod "root/dev/loop$number" b 7 "$number"
