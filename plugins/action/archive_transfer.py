@@ -55,6 +55,7 @@ class ActionModule(TransferAction):
                 if result.get("failed") or transfer.get("is_done"):
                     return self.finish(result, course.get("received_bytes", 0), course.get("resumed_bytes", 0))
                 progress.total_bytes = course.get("total_bytes")
+                progress.began_with(course.get("resumed_bytes", 0))
                 progress.moved(transfer["have_bytes"])
 
     def _send_file(self, arguments: Result) -> Result:

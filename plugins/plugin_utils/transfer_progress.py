@@ -63,6 +63,13 @@ class TransferProgress:
         self._over.set()
         self._thread.join()
 
+    def began_with(self, done_bytes: int) -> None:
+        """Say how many bytes were there when the transfer began, if that is heard of only later."""
+        with self._printing:
+            if self._began_bytes is None:
+                self._began_bytes = done_bytes
+                self._last = self._at(self._began_at, done_bytes)
+
     def moved(self, done_bytes: int) -> None:
         """Say how many bytes are there; a line is printed when the last one is some seconds old."""
         now = time.monotonic()

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,12 +118,39 @@ class Ansible:
         with tempfile.TemporaryDirectory(dir=self._directory, prefix="run-") as directory:
             return self._ansible(arguments, Path(directory))
 
+    @contextlib.contextmanager
+    def started(self, *tasks: Mapping[str, Any], **keywords: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """Start tasks as a play on this host, in a session of its own, which is killed when the block ends."""
+        play = {"name": "Test", "hosts": "localhost", "gather_facts": False, **keywords, "tasks": tasks}
+        with tempfile.TemporaryDirectory(dir=self._directory, prefix="run-") as directory:
+            playbook = Path(directory, "playbook.yml")
+            playbook.write_text(json.dumps([play]), encoding="utf-8")
+            command = [sys.executable, "-m", "ansible", "playbook", str(playbook), *self._common()]
+            names = {"TASK_RESULTS": str(Path(directory, "results")), "TASK_WATCHED": ""}
+            process = subprocess.Popen(
+                command,
+                cwd=directory,
+                env=self._environment() | names,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def _common(self) -> list[str]:
+        common = ["--inventory", "localhost,", "--connection", "local"]
+        return [*common, "--extra-vars", json.dumps({"ansible_python_interpreter": str(self._python)})]
+
     def _ansible(self, arguments: list[str], directory: Path, watch: Path | None = None) -> Run:
         results = directory / "results"
-        common = ["--inventory", "localhost,", "--connection", "local"]
-        common += ["--extra-vars", json.dumps({"ansible_python_interpreter": str(self._python)})]
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", *arguments, *common],
+            [sys.executable, "-m", "ansible", *arguments, *self._common()],
             cwd=directory,
             env=self._environment() | {"TASK_RESULTS": str(results), "TASK_WATCHED": str(watch or "")},
             stdin=subprocess.DEVNULL,

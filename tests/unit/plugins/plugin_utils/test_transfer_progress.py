@@ -48,3 +48,13 @@ def test_a_transfer_of_which_nothing_is_heard_says_so() -> None:
 
 def test_a_secret_transfer_says_the_percentage_alone() -> None:
     assert run(None, [(0, 0), (0.3, 50 * MIB)]) == ["50 %"]
+
+
+def test_a_beginning_that_is_heard_of_later_counts_from_the_start() -> None:
+    lines: list[str] = []
+    with TransferProgress(lines.append, "archive a", 100 * MIB, HURRIED) as progress:
+        time.sleep(0.3)
+        progress.began_with(10 * MIB)
+        progress.moved(50 * MIB)
+    assert lines[0].startswith("archive a 50 % of 100 MiB, ")
+    assert lines[0].endswith(" s left")
