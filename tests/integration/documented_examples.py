@@ -52,7 +52,7 @@ class Example(NamedTuple):
     @property
     def file_name(self) -> str | None:
         """Return the name of the file that the example is, when it says so in its first line."""
-        found = re.fullmatch(r"# ([\w-]+\.yml)", self.start)
+        found = re.fullmatch(r"# ([\w/-]+\.yml)", self.start)
         return found[1] if found else None
 
 

@@ -28,13 +28,14 @@ GROUPS = {"builders": ["builder"], "sandbox_hosts": ["host1", "host2"]}
 # Where the examples' paths are in this world. Hosts share the directories, as a copy between them would make it look.
 _PATHS = {"/srv": "srv", "/home/op": "op"}
 _RELEASES = "https://releases.example.com"
-_CREDENTIALS = ("fleet", "open sesame")
+_SECRETS = {"store_password": "open sesame", "vault_release_password": "open sesame"}
+_OFFLINE = "/srv/golden-offline.tar.zst"
 # What examples say that the checksum of the builder's archive is.
 _CHECKSUM = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 # Homes that have sandboxes and snapshots; the second host has an empty one.
 _FULL = ("builder", "host1")
 _LABELS = {"team": "ml", "channel": "golden"}
-_TIMEOUT_SECONDS = 120
+_TIMEOUT_SECONDS = 600  # on a busy machine
 
 
 class Ran(NamedTuple):
@@ -61,7 +62,7 @@ class World:
         self._saved = directory / "saved"
         self._saved.mkdir()
         self._collections = collections
-        self._releases = HttpStore(directory, credentials=_CREDENTIALS, tls=True)
+        self._releases = HttpStore(directory, tls=True)
         self._names = {_RELEASES: self._releases.url, "owner: op\n": f"owner: {getpass.getuser()}\n"}
         self._names |= {f"{path}/": f"{self.root / name}/" for path, name in _PATHS.items()}
         for name in ("desk/host_vars", "homes", "bin", "user", *_PATHS.values()):
@@ -120,8 +121,8 @@ class World:
         golden = task("snapshot", name="golden", sandbox="builder", labels=_LABELS)
         export = {"state": "exported", "snapshot": "golden"}
         archives = [
-            task("snapshot_archive", **export, path="/srv/golden-offline.tar.zst", with_image=True),
-            {**task("snapshot_archive", **export, path="/srv/golden.tar.zst"), "register": "exported"},
+            task("snapshot_archive", **export, path="/srv/golden.tar.zst"),
+            {**task("snapshot_archive", **export, path=_OFFLINE, with_image=True), "register": "exported"},
             _written(f"{{{{ exported | {COLLECTION}.release_record('golden') }}}}", "/srv/releases/golden.json"),
         ]
         older = [task("snapshot", name=f"golden-{n}", sandbox="builder", labels=_LABELS) for n in (1, 2, 3)]
@@ -138,12 +139,22 @@ class World:
         ran = self.type("ansible-playbook prepare.yml")
         assert ran.exit_status == 0, ran.printed
         self._release(self.root / "srv/golden.tar.zst")
+        self._serve_release(Path(self.located(_OFFLINE)), self.root / "srv/releases/golden.json")
 
     def _release(self, archive: Path) -> None:
         for directory in (self.desk, self.root / "srv/store/golden", self._releases.files / "golden"):
             directory.mkdir(parents=True, exist_ok=True)
             shutil.copy(archive, directory)
         self._names[_CHECKSUM] = f"sha256:{hashlib.sha256(archive.read_bytes()).hexdigest()}"
+
+    def _serve_release(self, archive: Path, record: Path) -> None:
+        shutil.copy(record, self.root / "srv")
+        file = json.loads(record.read_text(encoding="utf-8"))["archive"]["file"]
+        for store in (self._releases.files, self._releases.files / "microsandbox", record.parent):
+            (store / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(archive, store / file)
+            if store != record.parent:
+                shutil.copy(record, store)
 
     def _add_host(self, host: str) -> None:
         home, python = self.root / "homes" / host, self.root / "bin" / f"python-{host}"
@@ -152,7 +163,7 @@ class World:
         python.write_text(f'#!/bin/sh\n{variables} exec "{sys.executable}" "$@"\n', encoding="utf-8")
         python.chmod(0o755)
         connection = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": str(python)}
-        self.write(f"host_vars/{host}.yml", json.dumps({**connection, "store_password": _CREDENTIALS[1]}))
+        self.write(f"host_vars/{host}.yml", json.dumps(connection | _SECRETS))
 
     def _fill(self) -> None:
         self.write("hosts.yml", json.dumps({group: {"hosts": dict.fromkeys(hosts)} for group, hosts in GROUPS.items()}))
@@ -175,6 +186,7 @@ class World:
             "ANSIBLE_NOCOWS": "true",
             "HOME": str(self.root / "user"),
             "LC_ALL": "C.UTF-8",
+            "SSL_CERT_FILE": str(self._releases.certificate),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 

@@ -14,7 +14,7 @@ from typing import Any, Callable
 import pytest
 import yaml
 from documented_examples import LANGUAGES, Example, commands, find_examples, missing_output
-from real_ansible import task
+from real_ansible import COLLECTION, task
 from sample_homes import SECOND
 from sample_world import PYTHON_IMAGE, World
 
@@ -34,22 +34,36 @@ _NOT_RUN_HERE = {
     ("docs/awx.md", "extra_vars:"): "tests/awx judges it",
     ("docs/awx.md", "[host1] archive golden.tar.zst"): "printed where a transfer takes its time",
     ("docs/awx.md", "$ ansible-runner transmit"): "tests/awx does",
+    ("docs/awx.md", "# seed.yml"): "tests/awx runs such a file",
+    ("docs/awx.md", "# execution-environment.yml"): "tests/awx builds a context from it",
     ("docs/benchmark.md", "$ python3 tests/bench/run.py"): "the stage bench runs it",
     ("docs/faults.md", "$ python3 -m pytest tests/faults"): "the stage faults runs it",
+    ("docs/fleet.md", "TASK [Capture the golden sandbox]"): "lines of tasks that take long, which need gigabytes",
+    ("docs/transfer.md", "[web03] archive"): "lines of transfers that take long, which need gigabytes",
     ("docs/quickstart.md", "$ git clone "): "tests/interop/test_demo.py runs the demo, of this checkout",
     ("docs/quickstart.md", "$ ansible-galaxy collection build"): "tests/tools/collection.py does",
+    ("roles/image_cache_seed/README.md", "ok: [host1] =>"): "test_image_cache_seed.py reads such lines",
+    ("roles/snapshot_distribute/README.md", "ok: [host1] =>"): "says what came of twenty hosts",
     ("roles/snapshot_retention/README.md", "snapshot_retention_approved:"): "a variable, which playbook retain sets",
 }
 # Pages whose first example makes what other pages find made.
 # The fences that an example is looked for behind, the one that ends a block, and that of a text that is no example.
 _FENCES = (*(f"```{language}" for language in LANGUAGES), "```", "```text")
 _BARE, _PREPARED = "bare", "prepared"
-_FROM_NOTHING = ("docs/quickstart.md",)
+_FROM_NOTHING = ("docs/fleet.md", "docs/quickstart.md")
 _EXPORTED = task("snapshot_archive", state="exported", snapshot="golden", path="/srv/golden.tar.zst")
 _LISTED = {**task("snapshot_info"), "register": "listed"}
 _RECALLED = {"ansible.builtin.set_fact": {"recalled": {}, "verified": {}}}
+_RELEASE = {
+    "ansible.builtin.set_fact": {
+        "release": f"{{{{ lookup('ansible.builtin.file', '/srv/golden.json') | {COLLECTION}.parse_release }}}}",
+        "installed": {"skipped": True},
+    }
+}
+_PLAN = {"ansible.builtin.set_fact": {"plan": f"{{{{ listed | {COLLECTION}.distribution_plan(release, 'golden') }}}}"}}
 # Tasks before those of a page, which speaks of what they leave.
 _BEFORE: dict[str, list[Any]] = {
+    "plugins/filter/distribution_result.yml": [_LISTED, _RELEASE, _PLAN],
     "plugins/filter/release_record.yml": [{**_EXPORTED, "register": "exported"}],
     "plugins/filter/seed_plan.yml": [{**task("image_cache_info", images=[PYTHON_IMAGE]), "register": "source"}],
     "plugins/filter/snapshots_due.yml": [_LISTED, _RECALLED],
@@ -85,16 +99,20 @@ def _starts(example: Example, start: str) -> bool:
     return example.start.startswith(start)
 
 
+def _is_typed(example: Example) -> bool:
+    return example.language == "console" and _reason(example) is None
+
+
 def _run_yaml(world: World, example: Example) -> str:
     """Run plays or tasks, and return what they printed; keep a file that a later command of the page names."""
     content = yaml.safe_load(example.text)
     name = example.file_name
-    if name is not None:
+    if name is not None and any(name in other.text for other in _PAGES[example.page] if _is_typed(other)):
         world.write(name, example.text)
-        if not isinstance(content, list) or any(
-            name in other.text for other in _PAGES[example.page] if other != example
-        ):
-            return ""
+        return ""
+    assert isinstance(content, list), (
+        f"{example.page}:{example.line} is neither tasks nor plays nor a file of a command"
+    )
     if "hosts" in content[0] or "ansible.builtin.import_playbook" in content[0]:
         world.write(name or "playbook.yml", example.text)
         ran = world.type(f"ansible-playbook {name or 'playbook.yml'}")
