@@ -82,6 +82,8 @@ def _detach(order: _Order, lock_fd: int) -> JobDirectory:
     sys.stdout.flush()
     sys.stderr.flush()
     ended_fd, alive_fd = os.pipe()
+    # Until each process listens in its own way, none misses what it is told.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     keeper = os.fork()
     if keeper:
         os.close(alive_fd)
@@ -101,6 +103,7 @@ def _detach(order: _Order, lock_fd: int) -> JobDirectory:
     os.close(ready_fd)
     _redirect(order.job)
     signal.signal(signal.SIGTERM, _stop_task)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     return order.job
 
 
@@ -126,6 +129,7 @@ def _keep(job: JobDirectory, task: int, lock_fd: int, fds: tuple[int, int]) -> N
     alive_fd, go_fd = fds
     try:
         is_stopped = _stop_when_told(task)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         job.write_keeper(lock_fd)
         os.close(go_fd)
         _give_away_output()
@@ -218,6 +222,7 @@ def _pass_signals_on(keeper: int | None, end: Callable[[int], NoReturn]) -> None
 
     for number in _SIGNALS:
         signal.signal(number, pass_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _tell_to_stop(keeper: int | None) -> None:
