@@ -59,6 +59,9 @@ class Job(NamedTuple):
 class JobTemplate:
     """A job template with the survey that lies beside a playbook.
 
+    Attributes:
+        printed_so_far: What the latest job, which may still run, has printed.
+
     Args:
         directory: Where it may write.
         collections: The path that the collection is found on.
@@ -96,6 +99,11 @@ class JobTemplate:
             path = private / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+
+    @property
+    def printed_so_far(self) -> str:
+        path = self._directory / f"artifacts-{self._runs}" / _IDENT / "stdout"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def launch(self, *options: str, remote: bool = False, **answers: Any) -> Job:
         """Launch a job, and wait for its end.

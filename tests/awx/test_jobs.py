@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import re
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable
 
@@ -18,6 +23,7 @@ from sample_images import TINY, TINY2, add_image, cache_content, expected_conten
 
 NewTemplate = Callable[..., JobTemplate]
 
+_PATIENCE_SECONDS = 120
 BOTH = f"{TINY.reference}\n{TINY2.reference}\n"
 
 
@@ -61,6 +67,24 @@ def test_image_caches_are_seeded(seeding: JobTemplate, homes: Path, remote: bool
     require_success(again)
     assert again.changed == {}
     assert changes(settled, list_tree(homes)) == []
+
+
+def test_a_job_that_waits_says_so_in_its_output(seeding: JobTemplate, homes: Path) -> None:
+    cache = homes / "some/cache"
+    answers = {"image_cache_seed_images": BOTH, "image_cache_seed_source_home": str(homes / "source")}
+    line = re.compile(rf"^\[some\] .* waiting for the lock of {re.escape(str(cache))}", re.MULTILINE)
+    fd = os.open(cache, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as executor:
+        launched = executor.submit(seeding.launch, "--limit", "some", **answers, microsandbox_progress_interval="1")
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not line.search(seeding.printed_so_far) and not launched.done() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.close(fd)
+        job = launched.result()
+    assert line.search(job.printed), job.printed
+    require_success(job)
+    assert cache_content(homes / "some") == expected_content(homes / "some", TINY, TINY2)
 
 
 def test_a_relaunch_on_failed_hosts_leaves_the_others_alone(seeding: JobTemplate, homes: Path) -> None:
