@@ -113,10 +113,10 @@ class DistributionFleet:
         return self._finished(process.returncode, printed)
 
     def run_until(self, sign: Path, **variables: Any) -> str:
-        """Run the playbook and kill it, and all that it started, once there is a path that matches a pattern."""
+        """Run the playbook and kill it, and all that it started, once a file that matches a pattern has content."""
         with self._process((), "distribute", variables) as process:
             deadline = time.monotonic() + _TIMEOUT_SECONDS
-            while not list(sign.parent.glob(sign.name)) and process.poll() is None:
+            while not any(path.stat().st_size for path in sign.parent.glob(sign.name)) and process.poll() is None:
                 assert time.monotonic() < deadline
                 time.sleep(_POLL_SECONDS)
             was_running = process.poll() is None
