@@ -25,6 +25,7 @@ _PYTHONS = {
     "fuzz": "3.11",
     "galaxy-importer": "3.11",
     "lint": "3.11",
+    "molecule": "3.11",
     "python-3.9": "3.9",
     "python-3.11": "3.11",
     "python-3.13": "3.13",
