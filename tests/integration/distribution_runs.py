@@ -120,7 +120,8 @@ class DistributionFleet:
                 assert time.monotonic() < deadline
                 time.sleep(_POLL_SECONDS)
             was_running = process.poll() is None
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in _family(process.pid):
+                os.kill(pid, signal.SIGKILL)
             printed, dummy = process.communicate(timeout=_TIMEOUT_SECONDS)
         assert was_running, printed
         return printed
@@ -181,6 +182,12 @@ class DistributionFleet:
             "TASK_RESULTS": str(self._results),
         }
         return kept | ours | self.environment
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and all that descend from it; Ansible's workers have sessions of their own."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    return [pid, *(each for child in children for each in _family(int(child)))]
 
 
 def make_builder(directory: Path) -> Path:
