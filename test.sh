@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Set up and run every test, or the stages named:
-# ./test.sh [lint|docs|docsite|unit|sanity|hostile|faults|interop|playbooks|bench ...]
+# ./test.sh [lint|docs|docsite|unit|sanity|hostile|faults|interop|playbooks|awx|fleet|bench ...]
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 

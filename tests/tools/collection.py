@@ -39,6 +39,16 @@ def clean_tree() -> Path:
     return collection
 
 
+def copy_of_clean_tree(name: str) -> Path:
+    """Copy the clean tree, for a program that writes into it while others read it, and return the copy."""
+    original = clean_tree()
+    tree = CACHE / f"tree-{name}"
+    shutil.rmtree(tree, ignore_errors=True)
+    collection = tree / original.relative_to(CACHE / "tree")
+    shutil.copytree(original, collection, symlinks=True)
+    return collection
+
+
 @cache
 def tarball() -> Path:
     """Build the collection's tarball from the clean tree, once a run."""

@@ -11,20 +11,22 @@ Whatever it makes lies below ``.cache/`` and is used again by the next run. A st
 from __future__ import annotations
 
 import fcntl
+import os
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from collection import clean_tree, installed_collections, tarball
+from collection import clean_tree, copy_of_clean_tree, installed_collections, tarball
 from docsite import REFERENCE, SITE, SOURCE, lay_out
 from environments import CACHE, CHECKOUT, HOME, ensure_environment, link_interpreters, plain_environment
 from get_pip_stand_in import ensure_get_pip
-from system_packages import SetupError, require_programs
+from system_packages import FLEET_PROGRAMS, SetupError, require_programs
 
 # The Pythons that managed hosts may have, of those that the unit tests run on.
 _TARGET_PYTHONS = ("3.9", "3.11", "3.13")
@@ -89,8 +91,9 @@ def lint(stage: Stage) -> None:
     stage.run([programs / "ruff", "check", "--output-format", "concise"], cwd=tree)
     stage.run([programs / "ruff", "format", "--check"], cwd=tree)
     stage.run([*mypy, "--package", "ansible_collections.sandboxops.microsandbox.plugins"], cwd=collections)
-    for tests, base in (("tests/unit", collections), ("tests/tools", tree / "tests" / "tools")):
-        stage.run([*mypy, tree.relative_to(collections) / tests], cwd=collections, MYPYPATH=base)
+    for tests in ("unit", "tools", "fleet"):
+        base = collections if tests == "unit" else tree / "tests" / tests
+        stage.run([*mypy, tree.relative_to(collections) / "tests" / tests], cwd=collections, MYPYPATH=base)
     stage.run([programs / "yamllint", "--strict", "."], cwd=tree)
     stage.run(
         [programs / "ansible-lint", "--offline", "--nocolor"],
@@ -136,12 +139,13 @@ def unit(stage: Stage) -> None:
 
 
 def sanity(stage: Stage) -> None:
-    """Run ansible-test with the oldest and the newest ansible-core that can run here."""
-    tree = clean_tree()
+    """Run ansible-test with the oldest and the newest ansible-core that can run here, side by side."""
     targets = [option for version in _TARGET_PYTHONS for option in ("--target-python", version)]
-    for environment, pip in _SANITY.items():
+
+    def run(environment: str, pip: str) -> None:
         programs = ensure_environment(environment)
-        ensure_get_pip(programs / "python", pip, HOME)
+        home = CACHE / f"home-{environment}"  # ansible-test keeps environments in there
+        ensure_get_pip(programs / "python", pip, home)
         command: list[str | Path] = [
             programs / "ansible-test",
             "sanity",
@@ -151,7 +155,12 @@ def sanity(stage: Stage) -> None:
             "origin:python=default",
             *targets,
         ]
-        stage.run(command, cwd=tree, programs=programs)
+        stage.run(command, cwd=copy_of_clean_tree(environment), programs=programs, HOME=home)
+
+    clean_tree()  # here, not in two threads at once
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(run, *each) for each in _SANITY.items()]:
+            done.result()
 
 
 def interop(stage: Stage) -> None:
@@ -174,7 +183,18 @@ def hostile(stage: Stage) -> None:
 
 def faults(stage: Stage) -> None:
     """Faults, kills, full disks, power cuts and contention."""
-    _run_against_installed_collection(stage, "tests/faults")
+    _run_against_installed_collection(stage, "tests/faults", *_IN_PARALLEL)
+
+
+def fleet(stage: Stage) -> None:
+    """SSH hosts of their own, one fault of each kind, and the same hosts mended."""
+    if os.geteuid() != 0:
+        print("left out: only root can make hosts")
+        return
+    require_programs(FLEET_PROGRAMS)
+    programs = ensure_environment("molecule")
+    paths = {"ANSIBLE_COLLECTIONS_PATH": installed_collections(), "MOLECULE_EPHEMERAL_DIRECTORY": CACHE / "molecule"}
+    stage.run([programs / "molecule", "test"], programs=programs, **paths)
 
 
 def awx(stage: Stage) -> None:
@@ -201,7 +221,7 @@ def _run_against_installed_collection(stage: Stage, tests: str, *options: str) -
 
 _STAGES: dict[str, Callable[[Stage], None]] = {
     function.__name__: function
-    for function in (lint, docs, docsite, unit, sanity, hostile, faults, interop, playbooks, awx, bench)
+    for function in (lint, docs, docsite, unit, sanity, hostile, faults, interop, playbooks, awx, fleet, bench)
 }
 
 
