@@ -85,9 +85,7 @@ class HttpSource:
         except RequestError as exc:
             raise FormatError(f"{shown_url(url)} redirects to what is no HTTP URL", source=self.name) from exc
         if url.startswith("https:") and not target.startswith("https:"):
-            raise StateError(
-                f"{shown_url(url)} redirects to {shown_url(target)}, without encryption", source=self.name
-            )
+            raise StateError(f"{shown_url(url)} redirects to {shown_url(target)}, without encryption", source=self.name)
         return target
 
     def _request(self, url: str, headers: Mapping[str, str]) -> Any:
