@@ -218,7 +218,9 @@ def test_check_mode_does_not_break_on_async(ansible: Ansible, machine: Path, hom
         assert run.exit_status == 0, run.printed
         assert run.results[0]["changed"]
     assert changes(before, list_tree(machine)) == []
-    run = ansible.play({**capture(home), "async": 60, "poll": 1})
+    # Where Ansible itself looks is not always below HOME.
+    variables = {"ansible_async_dir": str(machine / "async")}
+    run = ansible.play({**capture(home), "async": 60, "poll": 1}, vars=variables)
     assert run.exit_status == 0, run.printed
     assert run.results[0]["snapshot"]["name"] == "golden"
 
@@ -267,7 +269,7 @@ def test_a_task_that_takes_longer_than_its_timeout_is_stopped(ansible: Ansible, 
     assert result["failed"]
     assert "5 second" in result["msg"], result["msg"]
     assert list(jobs.glob("sandboxops-job-*")) == []
-    assert changes(before, list_tree(home / "snapshots")) == []
+    assert list_tree(home / "snapshots").keys() == before.keys()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else without a password")

@@ -10,6 +10,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no finding.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _COLLECTIONS = pytest.StashKey["tempfile.TemporaryDirectory[str]"]()

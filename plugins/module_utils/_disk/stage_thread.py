@@ -52,7 +52,13 @@ class StageThread(Generic[Item]):
     ) -> None:
         self._is_abandoned = kind is not None
         if self._thread is not None:
-            _end(self._thread)
+            last = self._thread.submit(bool)
+            try:
+                wait([last])
+            finally:
+                # Who is interrupted while waiting has no use for the rest either.
+                self._is_abandoned = self._is_abandoned or not last.done()
+                _end(self._thread)
         if kind is None and self._failed is not None:
             self._failed.result()
 

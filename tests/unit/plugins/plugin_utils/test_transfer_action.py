@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
+
+if sys.version_info < (3, 11):
+    pytest.skip("actions run on the controller, whose ansible-core needs Python 3.11", allow_module_level=True)
+
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import RequestError
 from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_action import (
     next_piece_bytes,

@@ -213,6 +213,24 @@ def test_an_interrupt_of_the_end_leaves_no_work_behind(interrupt: threading.Even
     assert worked == [1]
 
 
+def test_an_interrupt_of_the_end_skips_what_is_queued(interrupt: threading.Event) -> None:
+    worked: list[int] = []
+
+    def work(item: int) -> None:
+        interrupt.set()
+        time.sleep(0.5)
+        worked.append(item)
+
+    def feed() -> None:
+        with StageThread(work) as stage:
+            for item in range(10):
+                stage.feed(item)
+
+    with pytest.raises(KeyboardInterrupt):
+        feed()
+    assert len(worked) < 10
+
+
 def test_an_interrupt_of_the_end_leaves_no_reading_behind(interrupt: threading.Event) -> None:
     taken: list[int] = []
 
