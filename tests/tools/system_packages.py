@@ -42,15 +42,16 @@ class SetupError(Exception):
     """The machine lacks something that the tests need."""
 
 
-def require_programs(programs: Mapping[str, str] = PROGRAMS) -> None:
+def require_programs(programs: Mapping[str, str] | None = None) -> None:
     """Install the packages whose programs are missing.
 
     Args:
-        programs: The package of each program.
+        programs: The package of each program; by default those of ``PROGRAMS``.
 
     Raises:
         SetupError: Programs are missing and could not be installed.
     """
+    programs = PROGRAMS if programs is None else programs
     missing = _missing(programs)
     if missing:
         try_to_install(*sorted({programs[program] for program in missing}))

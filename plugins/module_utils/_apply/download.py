@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Callable, Protocol
+from typing import Callable, Optional, Protocol
 
 from .._core.errors import IntegrityError, SourceError
 from .._disk.partial_file import PartialFile
@@ -32,7 +32,7 @@ class Response(Protocol):
 
 
 # Asks for everything behind an offset, if the content is still the one that the validator names.
-OpenAt = Callable[[int, "str | None"], "contextlib.AbstractContextManager[Response]"]
+OpenAt = Callable[[int, Optional[str]], AbstractContextManager[Response]]
 
 
 @dataclass(frozen=True)

@@ -153,9 +153,10 @@ class ArchiveWalk:
             lambda: passed if content_hash is None else content_hash.position,
             "syncing",
         )
-        with self.traffic.meter.doing("unpacking"), taking as put, unpacking, HashThread(content_hash, pool) as hashing:
+        with self.traffic.meter.doing("unpacking"), taking as put:
             upper.is_kept = put is not None
-            with ReadAhead(reader.body_segments(member, pool)) as segments:
+            read_ahead = ReadAhead(reader.body_segments(member, pool))
+            with unpacking, HashThread(content_hash, pool) as hashing, read_ahead as segments:
                 for segment in segments:
                     if put is not None:
                         put(segment)

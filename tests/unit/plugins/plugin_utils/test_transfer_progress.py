@@ -23,31 +23,34 @@ def run(what: str | None, steps: list[tuple[float, int]], total: int | None = 10
     return lines
 
 
+def first(lines: list[str], beginning: str) -> str:
+    """Return the first line that begins so; a busy machine may have had more to say."""
+    return next(line for line in lines if line.startswith(beginning))
+
+
 def test_a_quick_transfer_says_nothing() -> None:
     assert run("archive a", [(0, 0), (0, 50 * MIB), (0, 100 * MIB)]) == []
 
 
 def test_a_transfer_says_how_far_it_is_how_fast_and_how_long_it_takes() -> None:
-    (line,) = run("archive a", [(0, 0), (0.3, 50 * MIB)])
-    assert line.startswith("archive a 50 % of 100 MiB, ")
+    line = first(run("archive a", [(0, 0), (0.3, 50 * MIB)]), "archive a 50 % of 100 MiB, ")
     assert "MiB/s, " in line
     assert line.endswith(" s left")
 
 
 def test_a_size_that_nobody_knows_is_left_out() -> None:
-    (line,) = run("archive a", [(0, 0), (0.3, 50 * MIB)], None)
-    assert line.startswith("archive a, 50.0 MiB so far")
+    assert first(run("archive a", [(0, 0), (0.3, 50 * MIB)], None), "archive a, 50.0 MiB so far")
 
 
 def test_a_transfer_of_which_nothing_is_heard_says_so() -> None:
     lines = run("archive a", [(0, 10 * MIB), (0.9, 10 * MIB)])
-    assert lines
-    assert lines[0].startswith("no byte moved for ")
-    assert lines[0].endswith("archive a 10 % of 100 MiB")
+    assert first(lines, "no byte moved for ").endswith("archive a 10 % of 100 MiB")
 
 
 def test_a_secret_transfer_says_the_percentage_alone() -> None:
-    assert run(None, [(0, 0), (0.3, 50 * MIB)]) == ["50 %"]
+    lines = run(None, [(0, 0), (0.3, 50 * MIB)])
+    assert "50 %" in lines
+    assert "MiB" not in "".join(lines)
 
 
 def test_a_beginning_that_is_heard_of_later_counts_from_the_start() -> None:
@@ -56,5 +59,4 @@ def test_a_beginning_that_is_heard_of_later_counts_from_the_start() -> None:
         time.sleep(0.3)
         progress.began_with(10 * MIB)
         progress.moved(50 * MIB)
-    assert lines[0].startswith("archive a 50 % of 100 MiB, ")
-    assert lines[0].endswith(" s left")
+    assert first(lines, "archive a 50 % of 100 MiB, ").endswith(" s left")

@@ -29,8 +29,8 @@ def snapshot(name: str, digest: str = DIGEST, boots_offline: bool = True) -> dic
     return {"name": name, "path": f"/s/{name}", "digest": digest, "image": {"boots_offline": boots_offline}}
 
 
-def listing(*snapshots: dict[str, Any], home: dict[str, Any] = HOME, **more: Any) -> dict[str, Any]:
-    return {"snapshots": list(snapshots), "home": home, "invalid": [], **more}
+def listing(*snapshots: dict[str, Any], home: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    return {"snapshots": list(snapshots), "home": home or HOME, "invalid": [], **more}
 
 
 GOLDEN = snapshot("golden")

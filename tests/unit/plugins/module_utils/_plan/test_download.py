@@ -69,7 +69,7 @@ def test_an_answer_says_what_stays_and_how_much_there_is(
 def test_an_answer_that_is_none_to_go_by_is_an_error(answer: Answer, have: int, error: type[MicrosandboxError]) -> None:
     with pytest.raises(error) as caught:
         plan_start(answer, have, 100, "the source")
-    assert type(caught.value) is error
+    assert caught.type is error
 
 
 def test_an_answer_that_ends_early_may_be_asked_for_again() -> None:
