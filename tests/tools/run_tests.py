@@ -12,20 +12,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from collection import clean_tree, copy_of_clean_tree, installed_collections, tarball
 from docsite import REFERENCE, SITE, SOURCE, lay_out
-from environments import CACHE, CHECKOUT, HOME, ensure_environment, link_interpreters, plain_environment
+from environments import CACHE, HOME, ensure_environment, link_interpreters
 from get_pip_stand_in import ensure_get_pip
+from stage import Stage
 from system_packages import FLEET_PROGRAMS, SetupError, require_programs
 
 # The Pythons that managed hosts may have, of those that the unit tests run on.
@@ -35,45 +34,6 @@ _SANITY = {"python-3.11": "24.2", "python-3.13": "25.2"}
 _FUZZ_SECONDS = "5"  # for each target
 # The tests of a file share what they set up, and the demo's what lies below .cache.
 _IN_PARALLEL = ("--numprocesses", "auto", "--dist", "loadfile")
-
-
-@dataclass
-class Stage:
-    """The commands of one stage: runs them all and remembers which failed."""
-
-    name: str
-    failures: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def run(self, command: list[str | Path], cwd: Path = CHECKOUT, programs: Path | None = None, **env: Path) -> str:
-        """Run a command to its end, show what it prints as it comes, and return that.
-
-        Args:
-            command: Program and arguments.
-            cwd: Where it runs.
-            programs: Directory to put first on PATH.
-            env: Environment variables on top of the common ones.
-        """
-        shown = shlex.join(str(part) for part in command).replace(f"{CHECKOUT}/", "")
-        print(f"\n$ {shown}", flush=True)
-        environment = plain_environment(programs) | {name: str(value) for name, value in env.items()}
-        printed = []
-        with subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                printed.append(line)
-        if process.returncode != 0:
-            self.failures.append(f"{shown} (exit status {process.returncode})")
-        return "".join(printed)
 
 
 def lint(stage: Stage) -> None:

@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stage of the tests: it runs commands, and remembers which of them failed."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from environments import CHECKOUT, plain_environment
+
+
+@dataclass
+class Stage:
+    """The commands of one stage: runs them all and remembers which failed."""
+
+    name: str
+    failures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def run(self, command: list[str | Path], cwd: Path = CHECKOUT, programs: Path | None = None, **env: Path) -> str:
+        """Run a command to its end, show what it prints as it comes, and return that.
+
+        Args:
+            command: Program and arguments.
+            cwd: Where it runs.
+            programs: Directory to put first on PATH.
+            env: Environment variables on top of the common ones.
+        """
+        shown = shlex.join(str(part) for part in command).replace(f"{CHECKOUT}/", "")
+        print(f"\n$ {shown}", flush=True)
+        environment = plain_environment(programs) | {name: str(value) for name, value in env.items()}
+        printed = []
+        with subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                printed.append(line)
+        if process.returncode != 0:
+            self.failures.append(f"{shown} (exit status {process.returncode})")
+        return "".join(printed)
