@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 
 from interpreters import find_interpreter
@@ -34,6 +35,7 @@ _PYTHONS = {
 _OPTIONS = {"python-3.9": ["--ignore-requires-python"]}
 # Requirements that stand beside what needs them.
 _FILES = {"fuzz": CHECKOUT / "tests" / "fuzz" / "requirements.txt"}
+_MAKING = threading.Lock()  # stages that run at the same time share environments
 
 
 def ensure_environment(name: str) -> Path:
@@ -51,21 +53,22 @@ def ensure_environment(name: str) -> Path:
     interpreter = find_interpreter(_PYTHONS[name])
     wanted = f"# {interpreter.resolve()}\n{requirements.read_text(encoding='utf-8')}"
     stamp = environment / "made-from.txt"  # written last: what has no stamp is not whole
-    if not (stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted):
-        print(f"installing {requirements.relative_to(CHECKOUT)} on Python {_PYTHONS[name]}", flush=True)
-        shutil.rmtree(environment, ignore_errors=True)
-        subprocess.run([interpreter, "-m", "venv", environment], check=True)
-        # Every dependency is pinned in the file, so pip has none to find.
-        pip: list[str | Path] = [
-            environment / "bin" / "python",
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "install",
-        ]
-        subprocess.run([*pip, "--no-deps", *_OPTIONS.get(name, []), "--requirement", requirements], check=True)
-        stamp.write_text(wanted, encoding="utf-8")
+    with _MAKING:
+        if not (stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted):
+            print(f"installing {requirements.relative_to(CHECKOUT)} on Python {_PYTHONS[name]}", flush=True)
+            shutil.rmtree(environment, ignore_errors=True)
+            subprocess.run([interpreter, "-m", "venv", environment], check=True)
+            # Every dependency is pinned in the file, so pip has none to find.
+            pip: list[str | Path] = [
+                environment / "bin" / "python",
+                "-m",
+                "pip",
+                "--quiet",
+                "--disable-pip-version-check",
+                "install",
+            ]
+            subprocess.run([*pip, "--no-deps", *_OPTIONS.get(name, []), "--requirement", requirements], check=True)
+            stamp.write_text(wanted, encoding="utf-8")
     return environment / "bin"
 
 

@@ -6,6 +6,7 @@
 usage: run_tests.py [STAGE ...]    (default: every stage)
 
 Whatever it makes lies below ``.cache/`` and is used again by the next run. A stage that fails does not stop the others.
+Stages that use one processor run beside those that use all; their lines begin with their names.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _TARGET_PYTHONS = ("3.9", "3.11", "3.13")
 # The environment that carries an ansible-core, and the pip that its ansible-test starts with.
 _SANITY = {"python-3.11": "24.2", "python-3.13": "25.2"}
 _FUZZ_SECONDS = "5"  # for each target
+# What uses one processor, and mostly waits.
+_BESIDE = ("lint", "docs", "docsite", "sanity", "fleet", "bench")
 # The tests of a file share what they set up, and the demo's what lies below .cache.
 _IN_PARALLEL = ("--numprocesses", "auto", "--dist", "loadfile")
 
@@ -195,7 +198,11 @@ def main() -> int:
     HOME.mkdir(parents=True, exist_ok=True)
     with Path(CACHE, "test.lock").open("wb") as lock:
         _wait_for(lock)
-        stages = [_run_stage(name) for name in names]
+        try:
+            stages = _run_stages(names)
+        except SetupError as exc:
+            print(f"FAILED: {exc}")
+            return 1
     print("\n=== verdict")
     for stage in stages:
         print(f"{'FAILED' if stage.failures else 'passed'}  {stage.seconds:6.1f} s  {stage.name}")
@@ -215,13 +222,26 @@ def _wait_for(lock: BinaryIO) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _run_stage(name: str) -> Stage:
-    stage = Stage(name)
-    print(f"\n=== {name}: {_STAGES[name].__doc__}", flush=True)
+def _run_stages(names: list[str]) -> list[Stage]:
+    """Run stages one after the other, or where there are both kinds in two rows at the same time."""
+    beside = [name for name in names if name in _BESIDE]
+    others = [name for name in names if name not in _BESIDE]
+    link_interpreters()
+    if not (beside and others):
+        return [_run_stage(Stage(name)) for name in names]
+    require_programs()
+    installed_collections()  # with all that it is made from: what both rows use, neither makes
+    with ThreadPoolExecutor(1) as pool:
+        row = [pool.submit(_run_stage, Stage(name, prefix=f"{name}: ")) for name in beside]
+        stages = [_run_stage(Stage(name)) for name in others]
+        return [*(done.result() for done in row), *stages]
+
+
+def _run_stage(stage: Stage) -> Stage:
+    stage.say(f"\n=== {stage.name}: {_STAGES[stage.name].__doc__}\n")
     started = time.monotonic()
     try:
-        link_interpreters()
-        _STAGES[name](stage)
+        _STAGES[stage.name](stage)
     except (SetupError, subprocess.CalledProcessError) as exc:
         stage.failures.append(str(exc))
     stage.seconds = time.monotonic() - started

@@ -15,11 +15,23 @@ from environments import CHECKOUT, plain_environment
 
 @dataclass
 class Stage:
-    """The commands of one stage: runs them all and remembers which failed."""
+    """The commands of one stage: runs them all and remembers which failed.
+
+    Attributes:
+        name: Its name.
+        prefix: What stands before each line that it prints, to tell it from another one that runs at the same time.
+        failures: What failed.
+        seconds: How long it took.
+    """
 
     name: str
+    prefix: str = ""
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def say(self, text: str) -> None:
+        """Print whole lines."""
+        print("".join(f"{self.prefix}{line}" for line in text.splitlines(keepends=True)), end="", flush=True)
 
     def run(self, command: list[str | Path], cwd: Path = CHECKOUT, programs: Path | None = None, **env: Path) -> str:
         """Run a command to its end, show what it prints as it comes, and return that.
@@ -31,7 +43,7 @@ class Stage:
             env: Environment variables on top of the common ones.
         """
         shown = shlex.join(str(part) for part in command).replace(f"{CHECKOUT}/", "")
-        print(f"\n$ {shown}", flush=True)
+        self.say(f"\n$ {shown}\n")
         environment = plain_environment(programs) | {name: str(value) for name, value in env.items()}
         printed = []
         with subprocess.Popen(
@@ -45,7 +57,7 @@ class Stage:
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                print(line, end="", flush=True)
+                self.say(line)
                 printed.append(line)
         if process.returncode != 0:
             self.failures.append(f"{shown} (exit status {process.returncode})")

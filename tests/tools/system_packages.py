@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 # The program and the Debian package that has it.
 PROGRAMS = {
@@ -35,6 +37,7 @@ FLEET_PROGRAMS = {
     "unshare": "util-linux",
 }
 
+_LOCK = Path(__file__).resolve().parents[2] / ".cache" / "apt.lock"
 _SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/sbin", "/sbin"])  # often not on an ordinary user's PATH
 
 
@@ -68,7 +71,10 @@ def try_to_install(*packages: str) -> bool:
     print(f"installing the packages {' '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     commands = (["apt-get", "-qq", "update"], ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *packages])
-    return all(subprocess.run(command, env=environment, check=False).returncode == 0 for command in commands)
+    _LOCK.parent.mkdir(exist_ok=True)
+    with _LOCK.open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get does not wait for another one
+        return all(subprocess.run(command, env=environment, check=False).returncode == 0 for command in commands)
 
 
 def _missing(programs: Mapping[str, str]) -> list[str]:
