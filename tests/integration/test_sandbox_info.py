@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from four_runs import run_four_times
+from file_listing import changes, list_tree
 from real_ansible import Ansible
 from sample_homes import IMAGE_DIGEST, IMAGE_REFERENCE, change_database
 
@@ -19,7 +19,11 @@ def by_name(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_all_sandboxes_are_found_without_a_trace(ansible: Ansible, machine: Path, home: Path) -> None:
-    result = run_four_times(ansible, machine, "sandbox_info", home=home, changed=False)
+    before = list_tree(machine)
+    result = ansible.run("sandbox_info", home=home)
+    assert ansible.run("sandbox_info", check=True, home=home)["sandboxes"] == result["sandboxes"]
+    assert changes(before, list_tree(machine)) == []
+    assert not result["changed"]
     base = by_name(result)["base"]
     upper = home / "sandboxes/base/upper.ext4"
     assert base == {
