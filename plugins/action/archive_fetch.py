@@ -47,7 +47,6 @@ from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_a
     FIRST_PIECE_BYTES,
     TransferAction,
     next_piece_bytes,
-    piece_limit,
 )
 
 _INLINE_PIECE_BYTES = 4 << 20
@@ -136,7 +135,7 @@ class ActionModule(TransferAction):
         size_bytes = wanted.size_bytes or 0
         partial.require_space(size_bytes - partial.size)
         remote, is_made = self._piece_to_write()
-        most_bytes = min(piece_limit(arguments), size_bytes if remote else _INLINE_PIECE_BYTES)
+        most_bytes = min(self.most_piece_bytes, size_bytes if remote else _INLINE_PIECE_BYTES)
         length = min(FIRST_PIECE_BYTES, most_bytes)
         name = os.path.basename(wanted.path)
         with self.progress(name, size_bytes) as progress, temporary_piece(constants.DEFAULT_LOCAL_TMP) as own:

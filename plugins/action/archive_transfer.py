@@ -24,7 +24,6 @@ from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_a
     TransferAction,
     display,
     next_piece_bytes,
-    piece_limit,
 )
 
 _SLICE_SECONDS = 6.0
@@ -86,8 +85,7 @@ class ActionModule(TransferAction):
         is_anew = bool(resumed) and source.prefix_digest(resumed) != have["have_digest"]
         resumed = 0 if is_anew else resumed
         offset, sent, dropped = resumed, 0, 0
-        most_bytes = piece_limit(arguments)
-        length = min(FIRST_PIECE_BYTES, most_bytes)
+        length = min(FIRST_PIECE_BYTES, self.most_piece_bytes)
         name = os.path.basename(source.path)
         with self.progress(name, source.size) as progress, temporary_piece(constants.DEFAULT_LOCAL_TMP) as own:
             while True:
@@ -110,7 +108,7 @@ class ActionModule(TransferAction):
                 if dropped > _MOST_DROPPED:
                     raise StateError("another run keeps changing what this one has sent", path=arguments["dest"])
                 offset = result["transfer"]["have_bytes"]
-                length = next_piece_bytes(length, moving_seconds, most_bytes)
+                length = next_piece_bytes(length, moving_seconds, self.most_piece_bytes)
 
     def _put(self, path: str) -> str:
         """Put a file into the task's temporary directory on the host, for the module's user to read."""

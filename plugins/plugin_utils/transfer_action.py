@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,11 @@ Result = dict[str, Any]
 
 
 class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
-    """Runs a module as often as needed, with what it is to do next in its option ``part``."""
+    """Runs a module as often as needed, with what it is to do next in its option ``part``.
+
+    Attributes:
+        most_piece_bytes: How large a piece of a file may become, as the task wants it.
+    """
 
     _supports_check_mode = True
     _supports_async = False
@@ -46,6 +51,7 @@ class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
                 raise RequestError(
                     "part is what this action asks the host for, a task has no use for it", option="part"
                 )
+            self.most_piece_bytes = piece_limit(self._task.args)
             result.update(self.carry_out(dict(self._task.args)))
         except MicrosandboxError as exc:
             result.update(failed=True, msg=exc.message, error={"code": exc.code, "facts": exc.facts})
@@ -55,13 +61,13 @@ class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
             result.update(failed=True, msg=message, error={"code": "os", "facts": {"errno": exc.errno, "path": path}})
         return result
 
+    @abstractmethod
     def carry_out(self, arguments: Result) -> Result:
         """Carry out the task and return its result.
 
         Args:
             arguments: The task's options.
         """
-        raise NotImplementedError
 
     def execute(self, arguments: Result, **part: Any) -> Result:
         """Run the module once, and add up what it took."""
@@ -124,7 +130,7 @@ def next_piece_bytes(length: int, seconds: float, most_bytes: int) -> int:
     return max(1, min(most_bytes, max(min(fitting, length * 4), _LEAST_PIECE_BYTES)))
 
 
-def piece_limit(arguments: Result) -> int:
+def piece_limit(arguments: Mapping[str, Any]) -> int:
     """Return how large a piece may become.
 
     Raises:
