@@ -37,6 +37,7 @@ _FUZZ_SECONDS = "5"  # for each target
 _BESIDE = ("lint", "docs", "docsite", "sanity", "fleet", "bench")
 # The tests of a file share what they set up, and the demo's what lies below .cache.
 _IN_PARALLEL = ("--numprocesses", "auto", "--dist", "loadfile")
+_SLOWEST = ("--durations", "15", "--durations-min", "5")
 
 
 def lint(stage: Stage) -> None:
@@ -128,12 +129,12 @@ def sanity(stage: Stage) -> None:
 
 def interop(stage: Stage) -> None:
     """Both directions between the collection and the real microsandbox."""
-    _run_against_installed_collection(stage, "tests/interop", *_IN_PARALLEL)
+    _run_against_installed_collection(stage, "tests/interop", *_IN_PARALLEL, *_SLOWEST)
 
 
 def playbooks(stage: Stage) -> None:
     """Real playbooks against the installed collection."""
-    _run_against_installed_collection(stage, "tests/integration", *_IN_PARALLEL)
+    _run_against_installed_collection(stage, "tests/integration", *_IN_PARALLEL, *_SLOWEST)
 
 
 def hostile(stage: Stage) -> None:
@@ -146,7 +147,7 @@ def hostile(stage: Stage) -> None:
 
 def faults(stage: Stage) -> None:
     """Faults, kills, full disks, power cuts and contention."""
-    _run_against_installed_collection(stage, "tests/faults", *_IN_PARALLEL)
+    _run_against_installed_collection(stage, "tests/faults", *_IN_PARALLEL, *_SLOWEST)
 
 
 def fleet(stage: Stage) -> None:
@@ -203,6 +204,10 @@ def main() -> int:
         except SetupError as exc:
             print(f"FAILED: {exc}")
             return 1
+    # Once more at the end: another stage may have printed a lot since, and of a long log often only the end is kept.
+    for stage in stages:
+        if stage.last_words:
+            print(f"\n=== {stage.name} ended with:\n\n{''.join(stage.last_words)}", end="")
     print("\n=== verdict")
     for stage in stages:
         print(f"{'FAILED' if stage.failures else 'passed'}  {stage.seconds:6.1f} s  {stage.name}")

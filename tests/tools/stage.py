@@ -12,6 +12,8 @@ from pathlib import Path
 
 from environments import CHECKOUT, plain_environment
 
+_LAST_LINES = 60
+
 
 @dataclass
 class Stage:
@@ -21,12 +23,14 @@ class Stage:
         name: Its name.
         prefix: What stands before each line that it prints, to tell it from another one that runs at the same time.
         failures: What failed.
+        last_words: The end of what failed commands printed.
         seconds: How long it took.
     """
 
     name: str
     prefix: str = ""
     failures: list[str] = field(default_factory=list)
+    last_words: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def say(self, text: str) -> None:
@@ -61,4 +65,5 @@ class Stage:
                 printed.append(line)
         if process.returncode != 0:
             self.failures.append(f"{shown} (exit status {process.returncode})")
+            self.last_words += printed[-_LAST_LINES:]
         return "".join(printed)
