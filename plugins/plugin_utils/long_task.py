@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from typing import Any, Callable
 
 from ansible import constants
@@ -111,18 +111,21 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
         return interval
 
     def _run_watched(self, interval: float, task_vars: dict[str, Any]) -> dict[str, Any]:
-        with PrintedLines(lambda line: self._say(line, task_vars), interval) as lines:
-            token = secrets.token_hex(16)
+        token = secrets.token_hex(16)
+        with PrintedLines(lambda line: self._say(line, task_vars), interval) as lines, ExitStack() as unless_over:
+            # After a timeout of the task, mostly: who does not wait for the result does not want it either.
+            unless_over.callback(self._stop, token, task_vars)
             try:
-                return self._watch(token, interval, lines, task_vars)
+                answer = self._watch(token, interval, lines, task_vars)
             except AnsibleError:
-                # A host that cannot be reached cannot be told to stop either.
+                unless_over.pop_all()  # a host that cannot be reached cannot be told to stop either
                 raise
-            except BaseException:
-                # A timeout of the task, mostly: who does not wait for the result does not want it either.
-                with contextlib.suppress(AnsibleError):
-                    self._order(f"stop {_STOP_SECONDS} {token}", task_vars)
-                raise
+            unless_over.pop_all()
+            return answer
+
+    def _stop(self, token: str, task_vars: dict[str, Any]) -> None:
+        with suppress(AnsibleError):
+            self._order(f"stop {_STOP_SECONDS} {token}", task_vars)
 
     def _watch(self, token: str, interval: float, lines: PrintedLines, task_vars: dict[str, Any]) -> dict[str, Any]:
         stalled_after = max(_LEAST_STALLED_SECONDS, min(STALLED_SECONDS, interval / 2))

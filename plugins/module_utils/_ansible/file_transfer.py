@@ -129,9 +129,8 @@ def _opened(task: Task, wanted: WantedFile) -> Iterator[PartialFile]:
             except IntegrityError:
                 partial.discard()
                 raise
-    except BaseException:
+    finally:
         remove_empty(made)
-        raise
 
 
 def _is_there(task: Task, wanted: WantedFile, partial: PartialFile) -> bool:

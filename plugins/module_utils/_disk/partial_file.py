@@ -168,16 +168,14 @@ def open_partial(directory: str, name: str, patience: float, traffic: Traffic) -
 
 def _open_locked(directory: str, directory_fd: int, name: str, patience: float) -> int:
     while True:
-        fd = _open_own(directory, directory_fd, name)
-        try:
+        with contextlib.ExitStack() as unless_taken:
+            fd = _open_own(directory, directory_fd, name)
+            unless_taken.callback(os.close, fd)
             wait_for_lock(fd, os.path.join(directory, name), patience)
             # Who held the lock may have put the file into its place meanwhile.
             if _is_at(fd, name, directory_fd):
+                unless_taken.pop_all()
                 return fd
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
 
 
 def _is_at(fd: int, name: str, directory_fd: int) -> bool:
