@@ -75,6 +75,8 @@ def ensure_environment(name: str) -> Path:
 def plain_environment(programs: Path | None = None) -> dict[str, str]:
     """Return environment variables that let programs under test find no configuration of the user's, and leave none.
 
+    Nor do they print colours: some do so in a pipe where the variable CI is set.
+
     Args:
         programs: Directory to put first on PATH.
     """
@@ -82,7 +84,7 @@ def plain_environment(programs: Path | None = None) -> dict[str, str]:
     dropped = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign) and name not in dropped}
     path = [*filter(None, [programs]), _INTERPRETERS, kept.get("PATH", os.defpath)]
-    return kept | {"HOME": str(HOME), "PATH": os.pathsep.join(str(directory) for directory in path)}
+    return kept | {"HOME": str(HOME), "NO_COLOR": "1", "PATH": os.pathsep.join(str(directory) for directory in path)}
 
 
 def link_interpreters() -> None:
