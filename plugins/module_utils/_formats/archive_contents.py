@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from .._core.digests import is_sha256
 from .._core.errors import FormatError, excerpt
-from .._core.strict_json import Fields, JsonValue, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import JsonValue, parse_json
 from .member_names import parse_member_name
 
 MAX_CONTENTS_BYTES = 1 << 20

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._core.errors import FormatError
-from .._core.strict_json import Fields, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import parse_json
 
 CONFIG_FILE = "config.json"
 MAX_CONFIG_BYTES = 1 << 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._core.errors import FormatError
-from .._core.strict_json import Fields, describe
+from .._core.json_fields import Fields, describe
 
 
 class ImageConfig(NamedTuple):

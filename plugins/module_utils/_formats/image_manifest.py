@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 from .._core.digests import sha256_digest
 from .._core.errors import FormatError
-from .._core.strict_json import Fields, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import parse_json
 from .image_config import optional_texts
 
 _WHAT = "the raw manifest"

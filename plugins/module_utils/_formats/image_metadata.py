@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from .._core.digests import is_sha256, sha256_digest
 from .._core.errors import FormatError, IntegrityError, excerpt
-from .._core.strict_json import Fields, JsonObject, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import JsonObject, parse_json
 from .image_config import ImageConfig, optional_texts, parse_oci_config, parse_recorded_config
 from .image_manifest import restore_manifest
 

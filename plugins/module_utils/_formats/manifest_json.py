@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from .._core.digests import is_sha256, require_sha256, sha256_digest
 from .._core.errors import FormatError, RequestError, UnsupportedError, excerpt
-from .._core.strict_json import Fields, describe, parse_json
+from .._core.json_fields import Fields, describe
+from .._core.strict_json import parse_json
 from .._core.timestamps import index_text_from_rfc3339, ns_from_index_text, rfc3339_from_ns
 from .._core.unicode_text import is_unicode
 from .descriptor import G1, Descriptor, Integrity

@@ -17,7 +17,8 @@ from typing import Any
 
 from .._core.digests import is_sha256
 from .._core.errors import FormatError, RequestError, UnsupportedError, excerpt
-from .._core.strict_json import Fields, JsonValue, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import JsonValue, parse_json
 from .._core.timestamps import index_text_from_rfc3339
 from .snapshot_names import portability_warning
 

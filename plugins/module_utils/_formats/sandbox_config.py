@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._core.errors import UnsupportedError, excerpt
-from .._core.strict_json import Fields, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import parse_json
 
 ROOT_OCI = "oci"
 ROOT_BIND = "bind"

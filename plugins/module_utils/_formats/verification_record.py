@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from .._core.digests import is_sha256
 from .._core.errors import FormatError, UnsupportedError, excerpt
-from .._core.strict_json import Fields, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import parse_json
 from .._core.utc_seconds import seconds_from_utc
 
 VERIFIED = "verified"

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .._core.errors import FormatError, IntegrityError, StateError, UnsupportedError
-from .._core.strict_json import Fields, parse_json
+from .._core.json_fields import Fields
+from .._core.strict_json import parse_json
 from .._disk.regular_file import read_regular_file
 from .._formats.descriptor import G2, G3, Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, MAX_MANIFEST_BYTES, UPPER_FILE, parse_manifest

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.strict_json import Fields, parse_json
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.json_fields import Fields
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.strict_json import parse_json
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.image_config import (
     ImageConfig,
     optional_texts,
