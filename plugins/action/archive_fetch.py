@@ -20,7 +20,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
     RequestError,
     StateError,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.locking import (
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.directories import (
     make_directories,
     remove_empty,
 )

@@ -20,7 +20,7 @@ from .._apply.placed_file import apply_piece, apply_removals
 from .._core.digests import require_sha256
 from .._core.errors import IntegrityError, RequestError
 from .._core.urls import split_url
-from .._disk.locking import make_directories, remove_empty
+from .._disk.directories import make_directories, remove_empty
 from .._disk.partial_file import PartialFile, open_partial
 from .._disk.partial_names import find_partials, partial_bytes, partial_name, sweep_partials
 from .._disk.place import require_space

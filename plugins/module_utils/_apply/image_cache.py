@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Callable
 
 from .._core.errors import FormatError, StateError
-from .._disk.locking import make_directories, remove_empty
+from .._disk.directories import make_directories, remove_empty
 from .._disk.place import require_space
 from .._disk.sparse_file import Segment, SparseWriter, Traffic, write_at
 from .._disk.staging import StagingArea, staging_area

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from .._disk.locking import adopt_owner
+from .._disk.directories import adopt_owner
 from .._disk.sparse_file import BUFFER_BYTES, read_at, write_at
 
 

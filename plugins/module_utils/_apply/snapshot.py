@@ -15,7 +15,8 @@ from .._core.errors import StateError
 from .._core.timestamps import rfc3339_from_ns
 from .._disk.content_hash import SPARSE_SHA256
 from .._disk.copying import CopyMethod, copy_sparse
-from .._disk.locking import LockFile, make_directories, remove_empty, try_lock_file
+from .._disk.directories import make_directories, remove_empty
+from .._disk.locking import LockFile, try_lock_file
 from .._disk.sparse_file import Traffic, write_at
 from .._disk.staging import StagingArea, staging_area
 from .._formats.descriptor import Descriptor, Integrity

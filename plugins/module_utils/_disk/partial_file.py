@@ -18,8 +18,9 @@ from collections.abc import Iterator
 
 from .._core.errors import StateError
 from .digest_record import record_digest
+from .directories import adopt_owner
 from .linux import start_writeback
-from .locking import adopt_owner, wait_for_lock
+from .locking import wait_for_lock
 from .place import require_space
 from .sparse_file import BUFFER_BYTES, Traffic, read_at, write_at
 

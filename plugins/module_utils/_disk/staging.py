@@ -18,8 +18,9 @@ import stat
 from collections.abc import Iterator
 
 from .._core.errors import StateError
+from .directories import adopt_owner
 from .linux import exchange, rename_new
-from .locking import adopt_owner, try_lock
+from .locking import try_lock
 
 STAGING_PREFIX = ".sandboxops-staging-"
 _ASIDE_PREFIX = "aside-"

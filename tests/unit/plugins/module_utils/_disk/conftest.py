@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sparse files, zstd as hosts have it, and file systems that the machine's own does not stand for."""
+"""Sparse files, zstd as hosts have it, other processes, and file systems that the machine's own does not stand for."""
 
 from __future__ import annotations
 
@@ -131,6 +131,12 @@ def content() -> bytes:
     """Some MiB that compress a little, with zeros between."""
     noise = b"".join(hashlib.sha256(b"%d" % number).digest() + b"words, words " * 3 for number in range(30000))
     return noise[:_MIB] + bytes(2 * _MIB) + noise[_MIB:] + bytes(12345)
+
+
+@pytest.fixture
+def environment(collections_path: Path) -> dict[str, str]:
+    """The environment of a process that is to find the collection."""
+    return {**os.environ, "PYTHONPATH": str(collections_path)}
 
 
 @pytest.fixture

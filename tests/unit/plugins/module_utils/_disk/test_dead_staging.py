@@ -35,11 +35,6 @@ Listing = Callable[[Path], object]
 
 
 @pytest.fixture
-def environment(collections_path: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(collections_path)}
-
-
-@pytest.fixture
 def live_area(environment: dict[str, str]) -> Callable[[Path], contextlib.AbstractContextManager[int]]:
     """Hold a staging area in another process, and kill that process at the end of the block."""
 

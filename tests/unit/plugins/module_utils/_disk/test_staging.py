@@ -32,11 +32,6 @@ with staging_area(sys.argv[1]) as area:
 """
 
 
-@pytest.fixture
-def environment(collections_path: Path) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(collections_path)}
-
-
 def names(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
 
