@@ -156,6 +156,7 @@ def fleet(stage: Stage) -> None:
         print("left out: only root can make hosts")
         return
     require_programs(FLEET_PROGRAMS)
+    ensure_environment("python-3.9")  # for a host
     programs = ensure_environment("molecule")
     paths = {"ANSIBLE_COLLECTIONS_PATH": installed_collections(), "MOLECULE_EPHEMERAL_DIRECTORY": CACHE / "molecule"}
     stage.run([programs / "molecule", "test"], programs=programs, **paths)
