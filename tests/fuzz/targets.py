@@ -48,12 +48,14 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.r
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.sandbox_config import (
     parse_sandbox_config,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_records import (
-    RECORD_BYTES,
-    parse_header,
-    parse_pax_path,
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.sparse_map import (
     parse_sparse_extension,
     require_sparse_map,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_fields import RECORD_BYTES
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_records import (
+    parse_header,
+    parse_pax_path,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.vmdk import parse_vmdk, vmdk_to_bytes
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import observe_archive

@@ -27,13 +27,8 @@ from .._disk.zstd_frames import skippable_frame
 from .._formats.archive_contents import contents_to_bytes
 from .._formats.manifest_json import MANIFEST_FILE, manifest_to_bytes
 from .._formats.member_names import snapshot_prefix
-from .._formats.tar_records import (
-    END_OF_ARCHIVE,
-    SparsePair,
-    file_header,
-    padding_bytes,
-    sparse_header,
-)
+from .._formats.sparse_map import SparsePair
+from .._formats.tar_records import END_OF_ARCHIVE, file_header, padding_bytes, sparse_header
 from .._observe.archive_limits import ArchiveLimits
 from .._observe.archive_walk import SPARSE
 from .._observe.artifact import Artifact, open_upper, require_unchanged

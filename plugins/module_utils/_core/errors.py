@@ -60,3 +60,8 @@ def excerpt(text: str, limit: int = 80) -> str:
     """Return foreign text fit for a message: escaped, quoted and at most about ``limit`` characters long."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[: limit + 1])
     return "'" + (shown if len(shown) <= limit else shown[:limit] + "...") + "'"
+
+
+def bytes_excerpt(content: bytes) -> str:
+    """Return foreign bytes that should be UTF-8 as an excerpt of their text, whatever they are."""
+    return excerpt(content[:256].decode("utf-8", "backslashreplace"))

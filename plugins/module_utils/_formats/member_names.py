@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Union
 
-from .._core.errors import FormatError, UnsupportedError, excerpt
+from .._core.errors import FormatError, UnsupportedError, bytes_excerpt, excerpt
 
 MAX_COMPONENT_BYTES = 255
 
@@ -80,9 +80,7 @@ def parse_member_name(name: bytes, is_directory: bool) -> MemberName:
     try:
         text = name.decode("utf-8")
     except UnicodeDecodeError as exc:
-        raise FormatError(
-            f"member {excerpt(name[:256].decode('utf-8', 'backslashreplace'))} has a name that is not UTF-8"
-        ) from exc
+        raise FormatError(f"member {bytes_excerpt(name)} has a name that is not UTF-8") from exc
     if is_directory and text.endswith("/"):
         text = text[:-1]
     parts = text.split("/")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The 512-byte records of a tar archive: headers, GNU long names, PAX records and old-GNU sparse maps.
+"""The records of a tar archive that lead to a member: headers, GNU long names and PAX records.
 
 Sources: POSIX.1-2024 pax (ustar and pax interchange formats) and the GNU tar manual's "Basic Tar Format"; what
 microsandbox 0.4.4 to 0.7.11 write and read of them.
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .._core.errors import FormatError, excerpt
+from .._core.errors import FormatError, bytes_excerpt
+from .sparse_map import SparsePair, parse_inline_pairs, put_inline_pairs, sparse_extensions
+from .tar_fields import OCTAL_DIGITS, RECORD_BYTES, number_to_bytes, parse_number
 
-RECORD_BYTES = 512
 END_OF_ARCHIVE = bytes(2 * RECORD_BYTES)
 
 REGULAR_TYPES = (b"0", b"\0", b"7")
@@ -33,25 +34,10 @@ _TYPE = slice(156, 157)
 _MAGIC = slice(257, 265)
 _DEVICES = slice(329, 345)
 _PREFIX = slice(345, 500)
-_SPARSE_AT = 386
-_SPARSE_IS_EXTENDED = 482
-_SPARSE_REAL_SIZE = slice(483, 495)
-_SPARSE_PAIR_BYTES = 24
-_SPARSE_INLINE_PAIRS = 4
-_EXTENSION_PAIRS = 21
-_EXTENSION_IS_EXTENDED = 504
+_REAL_SIZE = slice(483, 495)
 
 _GNU_MAGIC = b"ustar  \0"
 _POSIX_MAGIC = b"ustar\x0000"
-_OCTAL = frozenset(b"01234567")
-_MAX_NUMBER = (1 << 63) - 1
-
-
-class SparsePair(NamedTuple):
-    """A stored run of a sparse member, in bytes."""
-
-    offset: int
-    length: int
 
 
 class Header(NamedTuple):
@@ -91,60 +77,17 @@ def parse_header(record: bytes) -> Header:
     if record[_MAGIC] == _POSIX_MAGIC:
         prefix = record[_PREFIX].split(b"\0", 1)[0]
         name = prefix + b"/" + name if prefix else name
-    what = _shown(name)
-    stored = _parse_number(record[_SIZE], what, "size")
-    mode = _parse_number(record[_MODE], what, "mode")
+    what = bytes_excerpt(name)
+    stored = parse_number(record[_SIZE], what, "size")
+    mode = parse_number(record[_MODE], what, "mode")
     if kind != SPARSE_TYPE:
         return Header(name, kind, mode, stored, stored, (), False)
     if record[_MAGIC] != _GNU_MAGIC:
         # Others read the same bytes as a ustar prefix, or no map at all.
-        raise FormatError(f"sparse member {what} has the magic {_shown(record[_MAGIC])}, expected GNU tar's")
-    pairs, ended = _parse_pairs(record, _SPARSE_AT, _SPARSE_INLINE_PAIRS, what)
-    is_extended = record[_SPARSE_IS_EXTENDED] != 0
-    if ended and is_extended:
-        raise FormatError(f"sparse member {what} says that its map goes on after its end")
-    real = _parse_number(record[_SPARSE_REAL_SIZE], what, "real size")
+        raise FormatError(f"sparse member {what} has the magic {bytes_excerpt(record[_MAGIC])}, expected GNU tar's")
+    pairs, is_extended = parse_inline_pairs(record, name)
+    real = parse_number(record[_REAL_SIZE], what, "real size")
     return Header(name, kind, mode, stored, real, pairs, is_extended)
-
-
-def parse_sparse_extension(record: bytes, member: bytes) -> tuple[tuple[SparsePair, ...], bool]:
-    """Parse a record of further sparse pairs, and return them and whether another such record follows.
-
-    Raises:
-        FormatError: A number is wrong, or the map ends before its last record.
-    """
-    what = _shown(member)
-    pairs, ended = _parse_pairs(record, 0, _EXTENSION_PAIRS, what)
-    is_extended = record[_EXTENSION_IS_EXTENDED] != 0
-    if ended and is_extended:
-        raise FormatError(f"sparse member {what} says that its map goes on after its end")
-    return pairs, is_extended
-
-
-def require_sparse_map(pairs: tuple[SparsePair, ...], stored_bytes: int, real_bytes: int, member: bytes) -> None:
-    """Check a complete sparse map as microsandbox does.
-
-    Runs ascend without overlap, each but the last is a multiple of 512 bytes long, the last pair ends at the real size,
-    and their lengths add up to the stored size.
-
-    Raises:
-        FormatError: The map breaks one of these rules.
-    """
-    what = _shown(member)
-    end = stored = 0
-    for pair in pairs:
-        if stored % RECORD_BYTES and pair.length:
-            raise FormatError(f"sparse member {what} has a run that starts inside a stored record")
-        if pair.offset < end:
-            raise FormatError(f"sparse member {what} has a run at {pair.offset}, before byte {end} where the last ends")
-        end = pair.offset + pair.length
-        stored += pair.length
-        if end > real_bytes:
-            raise FormatError(f"sparse member {what} has a run that ends at {end}, its real size is {real_bytes}")
-    if end != real_bytes:
-        raise FormatError(f"sparse member {what} ends its map at {end}, its real size is {real_bytes}")
-    if stored != stored_bytes:
-        raise FormatError(f"sparse member {what} stores {stored_bytes} bytes, its map adds up to {stored}")
 
 
 def file_header(name: str, size_bytes: int) -> bytes:
@@ -161,18 +104,9 @@ def sparse_header(name: str, pairs: tuple[SparsePair, ...], real_bytes: int) -> 
         real_bytes: Apparent size of the file.
     """
     record = bytearray(_header(name, SPARSE_TYPE, sum(pair.length for pair in pairs)))
-    _put_pairs(record, _SPARSE_AT, pairs[:_SPARSE_INLINE_PAIRS])
-    rest = pairs[_SPARSE_INLINE_PAIRS:]
-    record[_SPARSE_IS_EXTENDED] = 1 if rest else 0
-    record[_SPARSE_REAL_SIZE] = _number(real_bytes, 12)
-    records = [_with_checksum(record)]
-    while rest:
-        extension = bytearray(RECORD_BYTES)
-        _put_pairs(extension, 0, rest[:_EXTENSION_PAIRS])
-        rest = rest[_EXTENSION_PAIRS:]
-        extension[_EXTENSION_IS_EXTENDED] = 1 if rest else 0
-        records.append(bytes(extension))
-    return b"".join(records)
+    rest = put_inline_pairs(record, pairs)
+    record[_REAL_SIZE] = number_to_bytes(real_bytes, 12)
+    return _with_checksum(record) + sparse_extensions(rest)
 
 
 def padding_bytes(size_bytes: int) -> int:
@@ -203,7 +137,7 @@ def parse_pax_path(body: bytes) -> bytes | None:
         if key == b"path":
             path = value[:-1]
         elif key not in _HARMLESS_PAX_KEYS:
-            raise FormatError(f"PAX header sets {_shown(key)}, which archives of snapshots do not use")
+            raise FormatError(f"PAX header sets {bytes_excerpt(key)}, which archives of snapshots do not use")
         at = end
     return path
 
@@ -218,9 +152,9 @@ def _header(name: str, kind: bytes, size_bytes: int) -> bytes:
     record = bytearray(RECORD_BYTES)
     record[: len(encoded)] = encoded
     record[_MODE] = b"0100644\0"
-    record[_UID] = record[_GID] = _number(0, 8)
-    record[_SIZE] = _number(size_bytes, 12)
-    record[_MTIME] = _number(0, 12)
+    record[_UID] = record[_GID] = number_to_bytes(0, 8)
+    record[_SIZE] = number_to_bytes(size_bytes, 12)
+    record[_MTIME] = number_to_bytes(0, 12)
     record[_TYPE] = kind
     record[_MAGIC] = _GNU_MAGIC
     if kind != SPARSE_TYPE:
@@ -240,50 +174,8 @@ def _require_checksum(record: bytes) -> None:
     unsigned = sum(blanked)
     signed = unsigned - 256 * sum(byte > 127 for byte in blanked)
     text = field.strip(b" \0")
-    if not text or not _OCTAL.issuperset(text) or int(text, 8) not in (unsigned, signed):
+    if not text or not OCTAL_DIGITS.issuperset(text) or int(text, 8) not in (unsigned, signed):
         raise FormatError(
-            f"tar header has the checksum {_shown(text)}, its bytes give {unsigned:o}: it is damaged, or no tar archive"
+            f"tar header has the checksum {bytes_excerpt(text)}, its bytes give {unsigned:o}:"
+            " it is damaged, or no tar archive"
         )
-
-
-def _parse_pairs(record: bytes, at: int, count: int, what: str) -> tuple[tuple[SparsePair, ...], bool]:
-    """Return the pairs up to the first unused slot, and whether there was one."""
-    pairs: list[SparsePair] = []
-    for index in range(count):
-        field = record[at + index * _SPARSE_PAIR_BYTES : at + (index + 1) * _SPARSE_PAIR_BYTES]
-        if field[0] == 0 and field[12] == 0:
-            return tuple(pairs), True
-        if field[0] == 0 or field[12] == 0:
-            # Some programs read this as a zero, others as the end of the map.
-            raise FormatError(f"sparse member {what} has half a pair in its map")
-        pairs.append(
-            SparsePair(_parse_number(field[:12], what, "run offset"), _parse_number(field[12:], what, "run length"))
-        )
-    return tuple(pairs), False
-
-
-def _put_pairs(record: bytearray, at: int, pairs: tuple[SparsePair, ...]) -> None:
-    for offset, length in pairs:
-        record[at : at + _SPARSE_PAIR_BYTES] = _number(offset, 12) + _number(length, 12)
-        at += _SPARSE_PAIR_BYTES
-
-
-def _parse_number(field: bytes, what: str, name: str) -> int:
-    if field[0] & 0x80:
-        value = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
-        if field[0] == 0x80 and value <= _MAX_NUMBER:
-            return value
-        raise FormatError(f"member {what} has a {name} beyond 63 bits")
-    text = field.strip(b" \0")
-    if not _OCTAL.issuperset(text):
-        raise FormatError(f"member {what} has the {name} {_shown(text)}, expected octal digits")
-    return int(text, 8) if text else 0
-
-
-def _number(value: int, width: int) -> bytes:
-    octal = b"%0*o" % (width - 1, value)
-    return octal + b"\0" if len(octal) < width else b"\x80" + value.to_bytes(width - 1, "big")
-
-
-def _shown(text: bytes) -> str:
-    return excerpt(text[:256].decode("utf-8", "backslashreplace"))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._core.errors import FormatError, excerpt
+from .._core.errors import FormatError, bytes_excerpt, excerpt
 from .._formats.member_names import MemberName
-from .._formats.tar_records import DIRECTORY_TYPE, REGULAR_TYPES, SPARSE_TYPE, Header, SparsePair
+from .._formats.sparse_map import SparsePair
+from .._formats.tar_records import DIRECTORY_TYPE, REGULAR_TYPES, SPARSE_TYPE, Header
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Member:
 
 def shown_name(header: Header) -> str:
     """Return the name in a header for messages."""
-    return excerpt(header.name[:256].decode("utf-8", "backslashreplace"))
+    return bytes_excerpt(header.name)
 
 
 def require_file_or_directory(header: Header) -> bool:

@@ -15,18 +15,16 @@ from .._disk.sparse_file import BLOCK_BYTES, BUFFER_BYTES, BufferPool, Segment
 from .._disk.zstd_frames import FRAME_MAGIC
 from .._formats.archive_contents import MAX_BODIES_BYTES, MAX_SNAPSHOTS
 from .._formats.member_names import SnapshotDirectory, SnapshotFile, parse_member_name
+from .._formats.sparse_map import SparsePair, parse_sparse_extension, require_sparse_map
+from .._formats.tar_fields import RECORD_BYTES
 from .._formats.tar_records import (
     LONG_NAME_TYPE,
     PAX_TYPE,
-    RECORD_BYTES,
     SPARSE_TYPE,
     Header,
-    SparsePair,
     padding_bytes,
     parse_header,
     parse_pax_path,
-    parse_sparse_extension,
-    require_sparse_map,
 )
 from .archive_end import require_clean_end
 from .archive_limits import ArchiveLimits

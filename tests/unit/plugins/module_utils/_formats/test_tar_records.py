@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tar records: other programs read what we write, we read what they write, and every rule of a sparse map holds."""
+"""Tar records: other programs read what we write, and we read what they write."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.sparse_map import (
+    SparsePair,
+    parse_sparse_extension,
+    require_sparse_map,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_fields import RECORD_BYTES
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_records import (
     DIRECTORY_TYPE,
     END_OF_ARCHIVE,
-    RECORD_BYTES,
     SPARSE_TYPE,
-    SparsePair,
     file_header,
     padding_bytes,
     parse_header,
     parse_pax_path,
-    parse_sparse_extension,
-    require_sparse_map,
     sparse_header,
 )
 from hypothesis import given
@@ -176,77 +178,18 @@ def test_a_checksum_that_is_no_number_is_refused(checksum: bytes) -> None:
         parse_header(record[:148] + checksum + record[156:])
 
 
-@pytest.mark.parametrize(
-    ("at", "field", "message"),
-    [
-        (124, b"12x45678901\0", "has the size '12x45678901', expected octal digits"),
-        (124, b"00000000009\0", "expected octal digits"),
-        (124, b"-0000000001\0", "expected octal digits"),
-        (124, b"\xff" * 12, "has a size beyond 63 bits"),
-        (124, b"\x80" + b"\xff" * 11, "has a size beyond 63 bits"),
-        (124, b"\x81" + bytes(11), "has a size beyond 63 bits"),
-        (100, b"mode...\0", "has the mode"),
-    ],
-)
-def test_a_number_that_is_none_is_refused(at: int, field: bytes, message: str) -> None:
-    with pytest.raises(FormatError, match=message):
-        parse_header(put(file_header(NAME, 0), at, field))
-
-
-def test_an_empty_number_is_zero() -> None:
-    assert parse_header(put(file_header(NAME, 5), 124, bytes(12))).stored_bytes == 0
-    assert parse_header(put(file_header(NAME, 5), 124, b" " * 12)).stored_bytes == 0
+@pytest.mark.parametrize(("at", "name"), [(124, "size"), (100, "mode"), (483, "real size")])
+def test_a_number_that_is_none_is_named(at: int, name: str) -> None:
+    header = sparse_header(NAME, runs(1), 3 * BLOCK)
+    with pytest.raises(FormatError, match=f"has the {name} 'x......', expected octal digits"):
+        parse_header(put(header, at, b"x......\0".ljust(8 if at == 100 else 12)))
 
 
 @given(st.binary(min_size=RECORD_BYTES, max_size=RECORD_BYTES))
 def test_no_record_does_worse_than_be_refused(record: bytes) -> None:
     for content in (record, put(record, 0, b"")):
-        for parse in (parse_header, lambda extension: parse_sparse_extension(extension, b"n")):
-            with contextlib.suppress(FormatError):
-                parse(content)
-
-
-@pytest.mark.parametrize(
-    ("pairs", "stored", "real", "message"),
-    [
-        pytest.param([(0, 512), (1024, 512)], 1024, 1536, None, id="the file ends in data"),
-        pytest.param([(0, 512), (1024, 0)], 512, 1024, None, id="the file ends in a hole"),
-        pytest.param([(1024, 0)], 0, 1024, None, id="nothing but a hole"),
-        pytest.param([], 0, 0, None, id="an empty file"),
-        pytest.param([(0, 512), (1024, 7)], 519, 1031, None, id="a tail that is no record"),
-        pytest.param([(0, 0), (512, 512)], 512, 1024, None, id="an empty run in front"),
-        pytest.param([(0, 512), (512, 512)], 1024, 1024, None, id="runs that touch"),
-        pytest.param([(100, 512), (700, 0)], 512, 700, None, id="a run that starts inside a record of the file"),
-        pytest.param([(0, 512)], 512, 1024, "ends its map at 512, its real size is 1024", id="no pair at the end"),
-        pytest.param([], 0, 1, "ends its map at 0, its real size is 1", id="no pair at all"),
-        pytest.param([(0, 1024)], 1024, 512, "ends at 1024, its real size is 512", id="beyond the file"),
-        pytest.param([(2048, 0)], 0, 1024, "ends at 2048, its real size is 1024", id="a hole beyond the file"),
-        pytest.param([(512, 512), (0, 512)], 1024, 1024, "at 0, before byte 1024", id="descending"),
-        pytest.param([(0, 1024), (512, 512)], 1536, 1024, "at 512, before byte 1024", id="overlapping"),
-        pytest.param([(0, 100), (512, 512)], 612, 1024, "starts inside a stored record", id="a short run within"),
-        pytest.param([(0, 512), (1024, 0)], 1024, 1024, "stores 1024 bytes, its map adds up to 512", id="too many"),
-        pytest.param([(0, 512), (1024, 0)], 0, 1024, "stores 0 bytes, its map adds up to 512", id="too few"),
-    ],
-)
-def test_a_sparse_map_follows_every_rule(
-    pairs: list[tuple[int, int]], stored: int, real: int, message: str | None
-) -> None:
-    sparse_map = tuple(SparsePair(*pair) for pair in pairs)
-    if message is None:
-        require_sparse_map(sparse_map, stored, real, b"m")
-    else:
-        with pytest.raises(FormatError, match="sparse member 'm' .*" + message):
-            require_sparse_map(sparse_map, stored, real, b"m")
-
-
-def test_a_map_that_goes_on_after_its_end_is_refused() -> None:
-    header = sparse_header(NAME, runs(1), 3 * BLOCK)
-    with pytest.raises(FormatError, match="says that its map goes on after its end"):
-        parse_header(put(header, 482, b"\1"))
-    extension = bytearray(sparse_header(NAME, runs(5), 15 * BLOCK)[RECORD_BYTES:])
-    extension[504] = 1
-    with pytest.raises(FormatError, match="says that its map goes on after its end"):
-        parse_sparse_extension(bytes(extension), b"m")
+        with contextlib.suppress(FormatError):
+            parse_header(content)
 
 
 @pytest.mark.parametrize(

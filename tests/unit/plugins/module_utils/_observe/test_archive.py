@@ -28,10 +28,8 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.spar
     Traffic,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.zstd_frames import skippable_frame
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_records import (
-    SparsePair,
-    sparse_header,
-)
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.sparse_map import SparsePair
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_records import sparse_header
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive, observe_archive
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import IntegrityState

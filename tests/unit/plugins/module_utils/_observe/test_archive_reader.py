@@ -20,9 +20,9 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.m
     SnapshotDirectory,
     SnapshotFile,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.sparse_map import SparsePair
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.tar_records import (
     END_OF_ARCHIVE,
-    SparsePair,
     sparse_header,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_limits import ArchiveLimits
