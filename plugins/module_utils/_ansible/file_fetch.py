@@ -10,17 +10,15 @@ The action plugin of the same name runs it as often as needed and puts the file 
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import os
-import stat
-from collections.abc import Iterator
 from typing import Any
 
 from .._apply.piece import copy_part, read_part
 from .._core.digests import require_sha256
-from .._core.errors import RequestError, StateError
+from .._core.errors import RequestError
 from .._disk.digest_record import recorded_digest
+from .._disk.regular_file import open_regular_file
 from .._disk.sparse_file import BUFFER_BYTES, read_at
 from .._observe.placed_file import hash_open_file
 from .._plan.plan import Plan
@@ -34,7 +32,7 @@ def fetch_file(task: Task) -> Outcome:
     part = dict(task.params["part"] or {})
     if not part:
         raise RequestError("dest is a file on the controller, which this module writes only by its action plugin")
-    with _opened(path) as fd:
+    with open_regular_file(path, "file") as fd:
         size_bytes = os.fstat(fd).st_size
         if part["do"] == "probe":
             with task.phase("observe"):
@@ -44,20 +42,6 @@ def fetch_file(task: Task) -> Outcome:
             return Outcome(Plan(()), {"transfer": {"digest": _prefix_digest(fd, part["length"])}})
         with task.phase("cut"):
             return Outcome(Plan(()), {"transfer": _cut(task, fd, part)})
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[int]:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as exc:
-        raise StateError(f"there is no file at {path}", path=path) from exc
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise StateError(f"{path} is no regular file", path=path)
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _checksum(task: Task, fd: int) -> str:

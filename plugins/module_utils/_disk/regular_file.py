@@ -1,15 +1,17 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small files that somebody else wrote: read whole, bounded, and without being held up by what is no file."""
+"""Files that somebody else wrote: opened without being held up by what is no file, and small ones read whole."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
-from .._core.errors import FormatError
+from .._core.errors import FormatError, StateError
 
 
 def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, dir_fd: int | None = None) -> bytes:
@@ -48,3 +50,27 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, d
     finally:
         os.close(fd)
     raise FormatError(f"{path} has more than the {max_bytes} bytes that are read", path=path)
+
+
+@contextlib.contextmanager
+def open_regular_file(path: str, what: str) -> Iterator[int]:
+    """Yield a descriptor of a regular file, or of one that a symlink leads to, for reading.
+
+    Args:
+        path: The file.
+        what: What it is, for messages.
+
+    Raises:
+        StateError: There is no such file, or it is no regular one.
+        OSError: It cannot be opened.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as exc:
+        raise StateError(f"there is no {what} at {path}", path=path) from exc
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise StateError(f"{path} is no regular file", path=path)
+        yield fd
+    finally:
+        os.close(fd)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import struct
-from collections.abc import Iterator
 
-from .._core.errors import FormatError, IntegrityError, StateError, UnsupportedError
+from .._core.errors import FormatError, IntegrityError, UnsupportedError
 from .._disk.content_hash import SHA256, hash_file
 from .._disk.digest_record import recorded_digest
 from .._disk.extents import scan_extents
+from .._disk.regular_file import open_regular_file
 from .._disk.sparse_file import Traffic
 from .._disk.zstd_frames import SKIPPABLE_MAGICS
 from .._formats.archive_contents import FOOTER_BYTES, ArchiveContents, parse_contents, parse_contents_footer
@@ -89,20 +88,10 @@ def is_archive(path: str) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def open_archive(path: str) -> Iterator[int]:
+def open_archive(path: str) -> contextlib.AbstractContextManager[int]:
     """Yield a descriptor of an archive file for reading.
 
     Raises:
         StateError: There is no such file, or it is no regular one.
     """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as exc:
-        raise StateError(f"there is no archive at {path}", path=path) from exc
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise StateError(f"{path} is no regular file, an archive is one", path=path)
-        yield fd
-    finally:
-        os.close(fd)
+    return open_regular_file(path, "archive")

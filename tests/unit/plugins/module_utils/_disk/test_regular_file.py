@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small files are read whole, bounded, and never wait."""
+"""Files are opened without waiting, and small ones are read whole and bounded."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.regular_file import read_regular_file
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import FormatError, StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.regular_file import (
+    open_regular_file,
+    read_regular_file,
+)
 
 
 def test_a_file_up_to_the_limit_is_read_whole(tmp_path: Path) -> None:
@@ -40,3 +43,24 @@ def test_a_fifo_and_a_directory_are_no_files(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_regular_file(str(tmp_path / "none"), 5)
+
+
+def test_a_file_is_opened_through_a_symlink_too(tmp_path: Path) -> None:
+    tmp_path.joinpath("file").write_bytes(b"12345")
+    tmp_path.joinpath("link").symlink_to("file")
+    with open_regular_file(str(tmp_path / "link"), "thing") as fd:
+        assert os.read(fd, 10) == b"12345"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(fd)
+
+
+def test_what_is_no_file_or_missing_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path):
+        with pytest.raises(StateError, match="is no regular file"), open_regular_file(str(path), "thing"):
+            pytest.fail("it was opened")
+    with (
+        pytest.raises(StateError, match="there is no thing at .*/none"),
+        open_regular_file(f"{tmp_path}/none", "thing"),
+    ):
+        pytest.fail("it was opened")

@@ -79,7 +79,7 @@ def test_archives_are_told_by_their_first_bytes(write: Write) -> None:
 def test_what_is_no_file_is_no_archive_and_keeps_nobody_waiting(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "it"
     path.mkdir() if kind == "directory" else os.mkfifo(path)
-    with pytest.raises(StateError, match="it is no regular file, an archive is one"), open_archive(str(path)):
+    with pytest.raises(StateError, match="is no regular file"), open_archive(str(path)):
         pytest.fail("it was opened")
 
 
