@@ -46,7 +46,10 @@ class CallbackModule(CallbackBase):
     def _append(self, result, failed):
         watched = os.environ.get("TASK_WATCHED")
         listing = list_tree(Path(watched)) if watched else {}
-        record = {"result": {**result.result, "failed": failed}, "listing": listing}
-        record |= {"host": result.host.get_name(), "task": result.task.get_name()}
+        # ansible-core 2.18 has these under names with an underscore alone.
+        names = [name if hasattr(result, name) else f"_{name}" for name in ("result", "host", "task")]
+        reported, host, task = (getattr(result, name) for name in names)
+        record = {"result": {**reported, "failed": failed}, "listing": listing}
+        record |= {"host": host.get_name(), "task": task.get_name()}
         with open(os.environ["TASK_RESULTS"], "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
