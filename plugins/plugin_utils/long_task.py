@@ -21,6 +21,7 @@ from ansible.utils.display import Display
 from ..module_utils._ansible.job import PENDING, VARIABLE
 from ..module_utils._core.errors import FormatError
 from ..module_utils._formats.job_progress import JobProgress, parse_progress
+from .interruption import undoing_first
 from .progress_line import STALLED_SECONDS, duration_text, progress_line, secret_line
 
 INTERVAL = "microsandbox_progress_interval"
@@ -112,8 +113,9 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
 
     def _run_watched(self, interval: float, task_vars: dict[str, Any]) -> dict[str, Any]:
         token = secrets.token_hex(16)
-        with PrintedLines(lambda line: self._say(line, task_vars), interval) as lines, ExitStack() as unless_over:
-            # After a timeout of the task, mostly: who does not wait for the result does not want it either.
+        lines = PrintedLines(lambda line: self._say(line, task_vars), interval)
+        with undoing_first(), lines, ExitStack() as unless_over:
+            # After a timeout of the task or Ctrl-C: who does not wait for the result does not want it either.
             unless_over.callback(self._stop, token, task_vars)
             try:
                 answer = self._watch(token, interval, lines, task_vars)
@@ -126,6 +128,7 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
     def _stop(self, token: str, task_vars: dict[str, Any]) -> None:
         with suppress(AnsibleError):
             self._order(f"stop {_STOP_SECONDS} {token}", task_vars)
+            self.cleanup()
 
     def _watch(self, token: str, interval: float, lines: PrintedLines, task_vars: dict[str, Any]) -> dict[str, Any]:
         stalled_after = max(_LEAST_STALLED_SECONDS, min(STALLED_SECONDS, interval / 2))

@@ -28,6 +28,7 @@ PENDING = "_microsandbox_job"  # the key of an answer that is no result yet
 
 _KEEP_SECONDS = 600  # how long a result waits for somebody to collect it
 _STOP_SECONDS = 10  # how long a task may take to clean up when it is told to stop
+_LATE_SECONDS = 3  # how long an order may be on its way that was given before the one to stop
 _LOOK_SECONDS = 0.05
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _STOPPED = 128 + signal.SIGTERM
@@ -60,10 +61,26 @@ def detach_if_asked() -> JobDirectory | None:
         _watch(order)
     try:
         lock_fd = order.job.make()
+    except FileExistsError:
+        _watch_begun(order)
+        return None
     except OSError:
         # Without room for a few files the task runs as ever, and nothing is heard of it until its end.
         return None
     return _detach(order, lock_fd)
+
+
+def _watch_begun(order: _Order) -> None:
+    """Watch a task that has begun already, as when a connection failed and its order was repeated."""
+    job = order.job
+    try:
+        job.require_own()
+    except StateError:
+        return  # somebody else's, who is not to keep the task from running
+    if job.has_begun():
+        _watch(order)
+    job.remove()
+    _end(_print(_failure("the task was told to stop before it began", "state", {"doing": "starting"})))
 
 
 def _parse_order(text: str) -> _Order:
@@ -139,7 +156,7 @@ def _keep(job: JobDirectory, task: int, lock_fd: int, fds: tuple[int, int]) -> N
         signal.alarm(0)
         job.write_status(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status))
         os.close(alive_fd)
-        deadline = time.monotonic() + (_STOP_SECONDS if is_stopped() else _KEEP_SECONDS)
+        deadline = time.monotonic() + (_LATE_SECONDS if is_stopped() else _KEEP_SECONDS)
         pause = _LOOK_SECONDS / 10
         while os.path.exists(job.path) and time.monotonic() < deadline:
             time.sleep(pause)
@@ -191,13 +208,17 @@ def _wait_for_first_answer(order: _Order, keeper: int, ended_fd: int) -> NoRetur
 def _watch(order: _Order) -> NoReturn:
     """Wait for a task's end, though not for long, and answer what is known of it."""
     job = order.job
+    if order.verb == "stop":
+        _forbid(job)
     try:
         job.require_own()
     except StateError as exc:
         _end(_print(_failure(exc.message, exc.code, exc.facts)))
-    keeper = job.find_keeper()
     if order.verb == "stop":
+        keeper = _find_settled_keeper(job)
         _tell_to_stop(keeper)
+    else:
+        keeper = job.find_keeper()
     _pass_signals_on(keeper, _end)
     deadline = time.monotonic() + order.seconds
     while job.read_ended() is None and keeper is not None and time.monotonic() < deadline:
@@ -211,6 +232,27 @@ def _watch(order: _Order) -> NoReturn:
     if ended is None:
         _end(_print(_killed("the task and the process that stood by it were killed", doing, None)))
     _end(_print_ended(ended))
+
+
+def _forbid(job: JobDirectory) -> None:
+    """Keep a task from beginning that has not begun yet: the order to start it may still be on its way."""
+    if not job.forbid():
+        return
+    deadline = time.monotonic() + _LATE_SECONDS
+    while os.path.exists(job.path) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    job.remove()
+
+
+def _find_settled_keeper(job: JobDirectory) -> int | None:
+    """Return the process that stands by a task that may be just beginning; None when it is dead."""
+    deadline = time.monotonic() + _LATE_SECONDS
+    keeper = None
+    while not keeper and job.read_ended() is None and time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError):
+            keeper = job.find_keeper()
+        time.sleep(0 if keeper else _LOOK_SECONDS)
+    return keeper
 
 
 def _pass_signals_on(keeper: int | None, end: Callable[[int], NoReturn]) -> None:

@@ -32,6 +32,7 @@ _TOKEN = re.compile(r"[0-9a-f]{32}")
 _LOCK = "lock"
 _PROGRESS = "progress"
 _STATUS = "status"
+_PEEK_SECONDS = 0.001
 _SETTLED_SECONDS = 60  # no process needs longer from making its directory to locking it
 
 
@@ -81,8 +82,21 @@ class JobDirectory:
         except OSError:
             self.remove()
             raise
-        try_lock(fd)
+        while not try_lock(fd):
+            time.sleep(_PEEK_SECONDS)  # who looks whether it is held, holds it for a moment
         return fd
+
+    def forbid(self) -> bool:
+        """Take the place of a task that has not begun, so that it never does; return whether it had not."""
+        try:
+            os.mkdir(self.path, 0o700)
+        except OSError:
+            return False
+        return True
+
+    def has_begun(self) -> bool:
+        """Return whether the directory is a task's, and not one that forbids it."""
+        return os.path.lexists(self._in(_LOCK))
 
     def require_own(self) -> None:
         """Check that the directory is one that this user made.

@@ -157,6 +157,32 @@ def test_a_task_that_is_told_to_stop_cleans_up(task: Task) -> None:
     assert wait_until(lambda: list(task.temporary.iterdir()) == [])
 
 
+def test_a_task_that_is_told_to_stop_before_it_begins_never_does(task: Task) -> None:
+    stopping = task.start_process(f"stop 15 {TOKEN}")
+    assert wait_until(task.directory.exists)
+    answer = task.ask(f"start 10 {TOKEN}")
+    assert answer["error"]["code"] == "state"
+    assert "told to stop before it began" in answer["msg"]
+    assert not task.has_cleaned.exists()
+    stopping.communicate(timeout=_PATIENCE_SECONDS)
+    assert list(task.temporary.iterdir()) == []
+
+
+def test_an_order_to_stop_what_never_begins_leaves_nothing(task: Task) -> None:
+    assert task.ask(f"stop 15 {TOKEN}")["error"]["code"] == "state"
+    assert list(task.temporary.iterdir()) == []
+
+
+def test_an_order_to_start_that_comes_again_starts_nothing_more(task: Task) -> None:
+    assert PENDING in task.ask(f"start 0.2 {TOKEN}")
+    working = task.process
+    assert PENDING in task.ask(f"start 0.2 {TOKEN}")
+    assert task.process == working
+    task.may_end.touch()
+    assert task.order(f"start 10 {TOKEN}")[:2] == (3, b"begun\nended\n")
+    assert wait_until(lambda: list(task.temporary.iterdir()) == [])
+
+
 @pytest.mark.parametrize("verb", ["start", "wait"])
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_who_is_ended_while_waiting_ends_the_task(task: Task, verb: str, number: signal.Signals) -> None:
