@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from .._disk.byte_sink import ByteSink, ZeroRuns, feed_zeros
 from .._disk.content_hash import ALGORITHMS, ContentHash, HashThread
 from .._disk.digest_record import record_digest
-from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
+from .._disk.extents import Extent, ExtentMap
 from .._disk.frame_writer import FrameWriter
 from .._disk.place import require_space
-from .._disk.sparse_file import BLOCK_BYTES, BufferPool, Traffic, nonzero_runs, read_segments, write_at
+from .._disk.sparse_file import BufferPool, Traffic, read_segments, write_at
 from .._disk.staging import staging_area
 from .._disk.zstd_frames import skippable_frame
 from .._formats.archive_contents import contents_to_bytes
@@ -29,9 +29,9 @@ from .._formats.manifest_json import MANIFEST_FILE, manifest_to_bytes
 from .._formats.member_names import snapshot_prefix
 from .._formats.sparse_map import SparsePair
 from .._formats.tar_records import END_OF_ARCHIVE, file_header, padding_bytes, sparse_header
-from .._observe.archive_limits import ArchiveLimits
 from .._observe.archive_walk import SPARSE
 from .._observe.artifact import Artifact, open_upper, require_unchanged
+from .._observe.content_map import scan_blocks, scan_content
 from .._observe.integrity import judge_content, require_verified
 from .._plan.archive import ZSTD, WriteArchive, archive_contents
 from .._plan.image_shipment import Shipment
@@ -128,7 +128,7 @@ def _plan_member(artifact: Artifact, layout: str, traffic: Traffic) -> _Member:
     start = file_header(manifest_name, len(manifest)) + manifest + bytes(padding_bytes(len(manifest)))
     with open_upper(artifact) as fd:
         seen = os.fstat(fd)
-        pairs = _content_map(fd, traffic) if layout == SPARSE else None
+        pairs = scan_content(fd, traffic) if layout == SPARSE else None
     if pairs is None:
         body = descriptor.upper_bytes
         start += file_header(name, body)
@@ -136,35 +136,6 @@ def _plan_member(artifact: Artifact, layout: str, traffic: Traffic) -> _Member:
         body = sum(pair.length for pair in pairs)
         start += sparse_header(name, pairs, descriptor.upper_bytes)
     return _Member(artifact, start, pairs, body + padding_bytes(body), seen)
-
-
-def _content_map(fd: int, traffic: Traffic) -> tuple[SparsePair, ...] | None:
-    """Return the runs of an upper that are not zero, or None when it has no holes to leave out.
-
-    They stand in front of the data, so this is a pass of its own; the allocation map alone would make the archive
-    depend on the file system. Where there are more runs than a reader accepts, the gaps between near ones are stored.
-    """
-    extent_map = _block_map(fd)
-    size = extent_map.size_bytes
-    before = traffic.read
-    with traffic.meter.measure("looking for zeros", extent_map.data_bytes, lambda: traffic.read - before):
-        runs = tuple(Extent(start, end) for start, end in nonzero_runs(fd, extent_map, traffic))
-    unit = BLOCK_BYTES
-    while len(runs) >= ArchiveLimits.extents:
-        unit *= 2
-        runs = align_extents(runs, unit, size)
-    if runs == (Extent(0, size),) or size == 0:
-        return None
-    pairs = [SparsePair(run.start, run.end - run.start) for run in runs]
-    if not runs or runs[-1].end < size:
-        pairs.append(SparsePair(size, 0))
-    return tuple(pairs)
-
-
-def _block_map(fd: int) -> ExtentMap:
-    """Return the allocation map in whole blocks, which are what zeros are found by on every file system."""
-    found = scan_extents(fd)
-    return ExtentMap(found.size_bytes, align_extents(found.extents, BLOCK_BYTES, found.size_bytes))
 
 
 def _passing_bytes(step: WriteArchive) -> int:
@@ -197,7 +168,7 @@ def _put_upper(member: _Member, sink: ByteSink, verify: bool, traffic: Traffic) 
             member.seen, os.fstat(fd), os.path.join(member.artifact.path, member.artifact.descriptor.upper_file)
         )
         if member.pairs is None:
-            extent_map = _block_map(fd)
+            extent_map = scan_blocks(fd)
             body = extent_map.size_bytes
         else:
             extents = tuple(Extent(pair.offset, pair.offset + pair.length) for pair in member.pairs if pair.length)
