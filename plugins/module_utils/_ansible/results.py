@@ -13,7 +13,7 @@ from .._disk import zstd
 from .._disk.place import observe_place
 from .._formats.descriptor import Descriptor
 from .._observe.archive import Archive
-from .._observe.archive_walk import ArchivedSnapshot
+from .._observe.archived_snapshot import ArchivedSnapshot
 from .._observe.artifact import Artifact
 from .._observe.home import Home
 from .._observe.image_cache import CachedImage, observe_image

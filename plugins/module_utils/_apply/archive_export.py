@@ -29,7 +29,7 @@ from .._formats.manifest_json import MANIFEST_FILE, manifest_to_bytes
 from .._formats.member_names import snapshot_prefix
 from .._formats.sparse_map import SparsePair
 from .._formats.tar_records import END_OF_ARCHIVE, file_header, padding_bytes, sparse_header
-from .._observe.archive_walk import SPARSE
+from .._observe.archived_snapshot import SPARSE
 from .._observe.artifact import Artifact, open_upper, require_unchanged
 from .._observe.content_map import scan_blocks, scan_content
 from .._observe.integrity import judge_content, require_verified

@@ -17,7 +17,8 @@ from .._disk.stage_thread import StageThread
 from .archive_file import open_archive
 from .archive_limits import ArchiveLimits
 from .archive_reader import ArchiveReader
-from .archive_walk import ArchivedSnapshot, ArchiveSink, ArchiveWalk
+from .archive_walk import ArchiveSink, ArchiveWalk
+from .archived_snapshot import ArchivedSnapshot
 from .cache_walk import CacheSink, CacheWalk, CarriedFile, CarriedImage, PinnedImage
 
 

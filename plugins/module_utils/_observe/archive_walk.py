@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Callable, Protocol
 
-from .._core.errors import FormatError, UnsupportedError, excerpt
-from .._core.timestamps import index_text_from_rfc3339
+from .._core.errors import FormatError, excerpt
 from .._disk.content_hash import ALGORITHMS, SPARSE_SHA256, ContentHash, HashThread, hash_file
 from .._disk.extents import scan_extents
 from .._disk.sparse_file import BufferPool, Segment, SparseWriter, Traffic
@@ -25,30 +24,16 @@ from .archive_file import open_archive
 from .archive_limits import ArchiveLimits
 from .archive_member import Member
 from .archive_reader import ArchiveReader
+from .archived_snapshot import (
+    DENSE,
+    SPARSE,
+    ArchivedSnapshot,
+    ArchivedUpper,
+    require_described,
+    require_importable,
+)
 from .cache_walk import CacheWalk
-from .integrity import IntegrityState, judge_content, recorded_state, require_verified
-
-DENSE = "dense"
-SPARSE = "sparse"
-
-
-@dataclass(frozen=True)
-class ArchivedSnapshot:
-    """A snapshot in an archive, judged.
-
-    Attributes:
-        prefix: Its directory inside the archive.
-        descriptor: What identifies it.
-        layout: ``dense`` or ``sparse``, how its upper is stored.
-        stored_bytes: Length of its upper in the uncompressed archive.
-        integrity: What the walk found of its content.
-    """
-
-    prefix: str
-    descriptor: Descriptor
-    layout: str
-    stored_bytes: int
-    integrity: IntegrityState
+from .integrity import judge_content, recorded_state, require_verified
 
 
 class ArchiveSink(Protocol):
@@ -72,20 +57,9 @@ class ArchiveSink(Protocol):
 
 
 @dataclass
-class _Upper:
-    file: str
-    is_sparse: bool
-    stored_bytes: int
-    real_bytes: int
-    algorithm: str | None
-    digest: str | None = None
-    is_kept: bool = False
-
-
-@dataclass
 class _Found:
     descriptor: Descriptor | None = None
-    upper: _Upper | None = None
+    upper: ArchivedUpper | None = None
 
 
 @dataclass
@@ -123,9 +97,9 @@ class ArchiveWalk:
         if found.descriptor is not None:
             raise FormatError(f"archive has the member {excerpt(self.members[-1])} twice")
         found.descriptor = parse_manifest(reader.read_body(member, self.limits.manifest_bytes))
-        _require_importable(found.descriptor, name.prefix)
+        require_importable(found.descriptor, name.prefix)
         if found.upper is not None:
-            _require_described(found.descriptor, found.upper, name.prefix)
+            require_described(found.descriptor, found.upper, name.prefix)
 
     def _take_upper(self, reader: ArchiveReader, member: Member, name: SnapshotFile, found: _Found) -> None:
         if found.upper is not None:
@@ -134,9 +108,11 @@ class ArchiveWalk:
                 f" {excerpt(self.members[-1])}, a snapshot has one file besides {MANIFEST_FILE}"
             )
         reader.admit(member)
-        upper = _Upper(name.file, member.is_sparse, member.stored_bytes, member.real_bytes, self._algorithm(found))
+        upper = ArchivedUpper(
+            name.file, member.is_sparse, member.stored_bytes, member.real_bytes, self._algorithm(found)
+        )
         if found.descriptor is not None:
-            _require_described(found.descriptor, upper, name.prefix)
+            require_described(found.descriptor, upper, name.prefix)
         found.upper = upper
         content_hash = None if upper.algorithm is None else ContentHash(upper.algorithm, member.real_bytes)
         digest = None if found.descriptor is None else found.descriptor.digest
@@ -165,7 +141,7 @@ class ArchiveWalk:
         if content_hash is not None:
             upper.digest = content_hash.digest()
 
-    def _reopen(self, name: SnapshotFile, upper: _Upper) -> AbstractContextManager[int]:
+    def _reopen(self, name: SnapshotFile, upper: ArchivedUpper) -> AbstractContextManager[int]:
         if upper.is_kept and self.sink is not None:
             return self.sink.open_upper(name)
         return _spooled(self.path, self.limits, name)
@@ -200,7 +176,7 @@ class ArchiveWalk:
             seen.add(snapshot.descriptor.digest)
         return tuple(snapshots)
 
-    def _judge_snapshot(self, prefix: str, descriptor: Descriptor, upper: _Upper) -> ArchivedSnapshot:
+    def _judge_snapshot(self, prefix: str, descriptor: Descriptor, upper: ArchivedUpper) -> ArchivedSnapshot:
         integrity = recorded_state(descriptor)
         if self.verify:
             recorded = descriptor.integrity
@@ -231,30 +207,3 @@ def _spooled(path: str, limits: ArchiveLimits, name: SnapshotFile) -> Iterator[i
                         pool.give(segment.buffer)
                 writer.finish()
         yield spool.fileno()
-
-
-def _require_importable(descriptor: Descriptor, prefix: str) -> None:
-    """Refuse what microsandbox parses but nothing can use: it never writes such snapshots."""
-    if descriptor.format != "raw":
-        raise UnsupportedError(
-            f"snapshot {excerpt(prefix)} has an upper in the format {descriptor.format}, only raw is used"
-        )
-    if index_text_from_rfc3339(descriptor.created_at) is None:
-        raise FormatError(
-            f"snapshot {excerpt(prefix)} was created at {excerpt(descriptor.created_at)}, which is no RFC 3339 time"
-        )
-
-
-def _require_described(descriptor: Descriptor, upper: _Upper, prefix: str) -> None:
-    if upper.file != descriptor.upper_file:
-        raise FormatError(
-            f"archive has the member {excerpt(f'{prefix}/{upper.file}')}, its {MANIFEST_FILE} describes"
-            f" {excerpt(descriptor.upper_file)} only"
-        )
-    if upper.real_bytes != descriptor.upper_bytes:
-        raise FormatError(
-            f"member {excerpt(f'{prefix}/{upper.file}')} has {upper.real_bytes} bytes, its {MANIFEST_FILE} says"
-            f" {descriptor.upper_bytes}",
-            expected=descriptor.upper_bytes,
-            actual=upper.real_bytes,
-        )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from .._core.errors import IntegrityError, RequestError, StateError, excerpt
 from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import Archive
-from .._observe.archive_walk import ArchivedSnapshot
+from .._observe.archived_snapshot import ArchivedSnapshot
 from .._observe.artifact import Artifact
 from .._observe.target import Target
 from .plan import Plan

@@ -15,7 +15,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.erro
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.descriptor import Descriptor
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive import Archive
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archive_walk import ArchivedSnapshot
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.archived_snapshot import ArchivedSnapshot
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.artifact import Artifact
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.integrity import IntegrityState
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.target import Target
