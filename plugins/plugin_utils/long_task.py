@@ -18,7 +18,8 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleE
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._ansible.job import PENDING, VARIABLE
+from ..module_utils._ansible.job import VARIABLE
+from ..module_utils._ansible.job_answer import PENDING
 from ..module_utils._core.errors import FormatError
 from ..module_utils._formats.job_progress import JobProgress, parse_progress
 from .interruption import undoing_first

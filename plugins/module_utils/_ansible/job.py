@@ -11,27 +11,22 @@ which goes on as if nothing had happened, with its output in files. Later proces
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import signal
 import sys
 import time
 from types import FrameType
-from typing import Any, Callable, NamedTuple, NoReturn
+from typing import Callable, NamedTuple, NoReturn
 
 from .._core.errors import RequestError, StateError
-from .job_directory import STDERR, STDOUT, Ended, JobDirectory, sweep_jobs
+from .job_answer import STOPPED, print_ended, print_error, print_killed, print_pending
+from .job_directory import STDERR, STDOUT, JobDirectory
+from .job_keeper import LATE_SECONDS, SIGNALS, keep
 
 VARIABLE = "SANDBOXOPS_MICROSANDBOX_JOB"  # "start SECONDS TOKEN", "wait SECONDS TOKEN" or "stop SECONDS TOKEN"
-PENDING = "_microsandbox_job"  # the key of an answer that is no result yet
 
-_KEEP_SECONDS = 600  # how long a result waits for somebody to collect it
-_STOP_SECONDS = 10  # how long a task may take to clean up when it is told to stop
-_LATE_SECONDS = 3  # how long an order may be on its way that was given before the one to stop
 _LOOK_SECONDS = 0.05
-_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-_STOPPED = 128 + signal.SIGTERM
 
 
 class _Order(NamedTuple):
@@ -56,7 +51,7 @@ def detach_if_asked() -> JobDirectory | None:
     try:
         order = _parse_order(text)
     except RequestError as exc:
-        _end(_print(_failure(exc.message, exc.code, exc.facts)))
+        _end(print_error(exc))
     if order.verb != "start":
         _watch(order)
     try:
@@ -80,7 +75,7 @@ def _watch_begun(order: _Order) -> None:
     if job.has_begun():
         _watch(order)
     job.remove()
-    _end(_print(_failure("the task was told to stop before it began", "state", {"doing": "starting"})))
+    _end(print_error(StateError("the task was told to stop before it began", doing="starting")))
 
 
 def _parse_order(text: str) -> _Order:
@@ -100,7 +95,7 @@ def _detach(order: _Order, lock_fd: int) -> JobDirectory:
     sys.stderr.flush()
     ended_fd, alive_fd = os.pipe()
     # Until each process listens in its own way, none misses what it is told.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     keeper = os.fork()
     if keeper:
         os.close(alive_fd)
@@ -113,14 +108,14 @@ def _detach(order: _Order, lock_fd: int) -> JobDirectory:
     task = os.fork()
     if task:
         os.close(ready_fd)
-        _keep(order.job, task, lock_fd, (alive_fd, go_fd))
+        keep(order.job, task, lock_fd, (alive_fd, go_fd))
     for fd in (lock_fd, alive_fd, go_fd):
         os.close(fd)
     os.read(ready_fd, 1)  # ends when the keeper listens to signals, or is dead
     os.close(ready_fd)
     _redirect(order.job)
     signal.signal(signal.SIGTERM, _stop_task)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return order.job
 
 
@@ -138,60 +133,7 @@ def _redirect(job: JobDirectory) -> None:
 def _stop_task(number: int, dummy: FrameType | None) -> NoReturn:
     """End a task as an error of its own would, so that it takes back what it has begun."""
     signal.signal(number, signal.SIG_IGN)
-    raise SystemExit(_STOPPED)
-
-
-def _keep(job: JobDirectory, task: int, lock_fd: int, fds: tuple[int, int]) -> NoReturn:
-    """Stand by a task until its result is collected, or nobody wants it."""
-    alive_fd, go_fd = fds
-    try:
-        is_stopped = _stop_when_told(task)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        job.write_keeper(lock_fd)
-        os.close(go_fd)
-        _give_away_output()
-        with contextlib.suppress(OSError):
-            sweep_jobs()
-        dummy, status = os.waitpid(task, 0)
-        signal.alarm(0)
-        job.write_status(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status))
-        os.close(alive_fd)
-        deadline = time.monotonic() + (_LATE_SECONDS if is_stopped() else _KEEP_SECONDS)
-        pause = _LOOK_SECONDS / 10
-        while os.path.exists(job.path) and time.monotonic() < deadline:
-            time.sleep(pause)
-            pause = min(2 * pause, 1.0)
-        job.remove()
-    finally:
-        os._exit(0)
-
-
-def _stop_when_told(task: int) -> Callable[[], bool]:
-    """Have the task end on SIGTERM, by force if it takes too long to clean up; return what tells whether it came."""
-    is_stopped = False
-
-    def stop(dummy: int, frame: FrameType | None) -> None:
-        nonlocal is_stopped
-        if not is_stopped:
-            is_stopped = True
-            signal.alarm(_STOP_SECONDS)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(task, signal.SIGTERM)
-
-    def kill(dummy: int, frame: FrameType | None) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(task, signal.SIGKILL)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGALRM, kill)
-    return lambda: is_stopped
-
-
-def _give_away_output() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
+    raise SystemExit(STOPPED)
 
 
 def _wait_for_first_answer(order: _Order, keeper: int, ended_fd: int) -> NoReturn:
@@ -200,9 +142,9 @@ def _wait_for_first_answer(order: _Order, keeper: int, ended_fd: int) -> NoRetur
     select.select([ended_fd], [], [], order.seconds)
     ended = order.job.read_ended()
     if ended is None:
-        os._exit(_print(_pending(order.job)))
+        os._exit(print_pending(order.job))
     order.job.remove()
-    _end(_print_ended(ended))
+    _end(print_ended(ended))
 
 
 def _watch(order: _Order) -> NoReturn:
@@ -213,7 +155,7 @@ def _watch(order: _Order) -> NoReturn:
     try:
         job.require_own()
     except StateError as exc:
-        _end(_print(_failure(exc.message, exc.code, exc.facts)))
+        _end(print_error(exc))
     if order.verb == "stop":
         keeper = _find_settled_keeper(job)
         _tell_to_stop(keeper)
@@ -226,19 +168,19 @@ def _watch(order: _Order) -> NoReturn:
         keeper = job.find_keeper()
     ended = job.read_ended()
     if ended is None and keeper is not None:
-        _end(_print(_pending(job)))
+        _end(print_pending(job))
     doing = job.read_progress()["doing"]
     job.remove()
     if ended is None:
-        _end(_print(_killed("the task and the process that stood by it were killed", doing, None)))
-    _end(_print_ended(ended))
+        _end(print_killed("the task and the process that stood by it were killed", doing, None))
+    _end(print_ended(ended))
 
 
 def _forbid(job: JobDirectory) -> None:
     """Keep a task from beginning that has not begun yet: the order to start it may still be on its way."""
     if not job.forbid():
         return
-    deadline = time.monotonic() + _LATE_SECONDS
+    deadline = time.monotonic() + LATE_SECONDS
     while os.path.exists(job.path) and time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
     job.remove()
@@ -246,7 +188,7 @@ def _forbid(job: JobDirectory) -> None:
 
 def _find_settled_keeper(job: JobDirectory) -> int | None:
     """Return the process that stands by a task that may be just beginning; None when it is dead."""
-    deadline = time.monotonic() + _LATE_SECONDS
+    deadline = time.monotonic() + LATE_SECONDS
     keeper = None
     while not keeper and job.read_ended() is None and time.monotonic() < deadline:
         with contextlib.suppress(FileNotFoundError):
@@ -262,54 +204,15 @@ def _pass_signals_on(keeper: int | None, end: Callable[[int], NoReturn]) -> None
         _tell_to_stop(keeper)
         end(128 + number)
 
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, pass_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _tell_to_stop(keeper: int | None) -> None:
     if keeper:
         with contextlib.suppress(ProcessLookupError):
             os.kill(keeper, signal.SIGTERM)
-
-
-def _print_ended(ended: Ended) -> int:
-    """Print what the task printed, and return its exit status."""
-    doing = ended.progress["doing"]
-    if ended.exit_status < 0:
-        number = -ended.exit_status
-        name = signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
-        hint = ", as the system does when memory runs out," if number == signal.SIGKILL else ""
-        return _print(_killed(f"the task was killed by {name}{hint}", doing, number))
-    if ended.exit_status == _STOPPED and not ended.stdout:
-        return _print(_failure(f"the task was told to stop while it was {doing}", "state", {"doing": doing}))
-    _write(1, ended.stdout)
-    _write(2, ended.stderr)
-    return ended.exit_status
-
-
-def _pending(job: JobDirectory) -> dict[str, Any]:
-    return {"changed": False, PENDING: job.read_progress()}
-
-
-def _killed(what: str, doing: str, number: int | None) -> dict[str, Any]:
-    facts = {"errno": None, "path": None, "signal": number, "doing": doing}
-    return _failure(f"{what} while it was {doing}; the next run clears away what it left", "os", facts)
-
-
-def _failure(message: str, code: str, facts: dict[str, Any]) -> dict[str, Any]:
-    return {"failed": True, "changed": False, "msg": message, "error": {"code": code, "facts": facts}}
-
-
-def _print(answer: dict[str, Any]) -> int:
-    """Print an answer, and return the exit status that goes with it."""
-    _write(1, json.dumps(answer).encode() + b"\n")
-    return 1 if answer.get("failed") else 0
-
-
-def _write(fd: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(fd, content) :]
 
 
 def _end(exit_status: int) -> NoReturn:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.job import PENDING, VARIABLE
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.job import VARIABLE
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.job_answer import PENDING
 
 TOKEN = "0123456789abcdef" * 2
 _PATIENCE_SECONDS = 20
