@@ -18,8 +18,8 @@ _CLASSES = {
     for name, found in vars(errors).items()
     if isinstance(found, type) and issubclass(found, errors.MicrosandboxError)
 }
-# What the entry point makes of an OSError; an error of any kind passes through where more is known of it.
-_OF_THE_SYSTEM = {"errno": {"os"}, "path": {"os"}}
+# What is made of an OSError and of a killed task; an error of any kind passes through where more is known of it.
+_OF_THE_SYSTEM = {fact: {"os"} for fact in ("errno", "path", "signal", "doing")}
 _ANY = "any"
 
 
