@@ -100,6 +100,29 @@ def test_a_release_is_published_and_distributed(
         require_no_secret(job)
 
 
+def test_both_go_in_one_job(homes: Path, job_template: NewTemplate, store: HttpStore) -> None:
+    add_image(make_home(homes / "builder"), TINY)
+    inventory = {
+        "builder": {"snapshot_publish_home": homes / "builder"},
+        "host1": {"snapshot_distribute_home": homes / "host1"},
+    }
+    answers = {
+        "publish_host": "builder",
+        "snapshot_publish_sandbox": "base",
+        "snapshot_publish_name": "golden",
+        "snapshot_publish_store": store.url,
+        "distribute_hosts": "host1",
+    }
+    credential = {name: value for name, value in CREDENTIAL.items() if name.startswith("snapshot_publish_")}
+    template = job_template("golden", inventory)
+    for changed in ({"builder", "host1"}, set()):
+        job = template.launch("-vvv", **answers, **credential)
+        require_success(job)
+        assert set(job.changed) == changed
+        require_no_secret(job)
+    assert (homes / "host1/snapshots/golden/upper.ext4").is_file()
+
+
 def test_a_refused_password_is_not_told_either(publishing: Callable[..., Job], store: HttpStore) -> None:
     wrong = f"{SECRET}-of-another"
     job = publishing(snapshot_publish_store_password=wrong)
