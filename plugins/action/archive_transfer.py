@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible import constants
 from ansible.errors import AnsibleFileNotFound
+from ansible.utils.display import Display
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import RequestError, StateError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.urls import split_url
 from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.source_file import (
@@ -22,7 +23,6 @@ from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.source_fil
 from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_action import (
     FIRST_PIECE_BYTES,
     TransferAction,
-    display,
     next_piece_bytes,
 )
 
@@ -65,7 +65,7 @@ class ActionModule(TransferAction):
         except AnsibleFileNotFound:
             if not self._task.check_mode:
                 raise StateError(f"there is no file {named} on the controller", path=named) from None
-            display.warning(f"there is no {named} yet; without it this task fails outside check mode")
+            Display().warning(f"there is no {named} yet; without it this task fails outside check mode")
             return self.finish(self.execute(arguments, do="probe", source=named), 0, 0)
         with open_source(path, constants.DEFAULT_LOCAL_TMP) as source:
             arguments = {**arguments, "src": path}

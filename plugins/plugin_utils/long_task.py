@@ -13,16 +13,15 @@ from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from typing import Any, Callable
 
-from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ..module_utils._ansible.job import VARIABLE
 from ..module_utils._ansible.job_answer import PENDING
 from ..module_utils._core.errors import FormatError
 from ..module_utils._formats.job_progress import JobProgress, parse_progress
 from .interruption import undoing_first
+from .output import print_line
 from .progress_line import STALLED_SECONDS, duration_text, progress_line, secret_line
 
 INTERVAL = "microsandbox_progress_interval"
@@ -178,12 +177,8 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
             raise AnsibleActionFail(exc.message) from exc
 
     def _say(self, line: str, task_vars: Mapping[str, Any]) -> None:
-        host = task_vars.get("inventory_hostname", "?")
-        if self._task.delegate_to:
-            host = f"{host} -> {self._task.delegate_to}"
-        # Whoever reads a JSON document from the output must not find lines in it.
-        in_the_way = str(constants.DEFAULT_STDOUT_CALLBACK).rpartition(".")[2].startswith("json")
-        Display().display(f"[{host}] {self._subject()}: {line}", stderr=in_the_way)
+        host = str(task_vars.get("inventory_hostname", "?"))
+        print_line(host, self._task.delegate_to, f"{self._subject()}: {line}")
 
     def _subject(self) -> str:
         """Return what the task is about."""

@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
     MicrosandboxError,
     RequestError,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.output import print_line
 from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_progress import TransferProgress
-
-display = Display()
 
 FIRST_PIECE_BYTES = 8 << 20
 _LEAST_PIECE_BYTES = 1 << 20
@@ -106,8 +104,9 @@ class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
     def progress(self, what: str, total_bytes: int | None) -> TransferProgress:
         """Return what says how far the transfer is; a task with no_log names nothing."""
         shown = None if self._task.no_log else f"archive {what}"
-        host = self._variables.get("inventory_hostname", "host")
-        return TransferProgress(lambda line: display.display(f"[{host}] {line}"), shown, total_bytes)
+        host = str(self._variables.get("inventory_hostname", "host"))
+        delegate = self._task.delegate_to
+        return TransferProgress(lambda line: print_line(host, delegate, line), shown, total_bytes)
 
     def remote_piece(self) -> str:
         """Return the path of a piece in the task's temporary directory on the host, which is made if need be."""
