@@ -23,6 +23,7 @@ import pytest
 from file_listing import changes, list_tree
 from real_ansible import Ansible, Run, task
 from sample_homes import add_sandbox
+from terminal import terminal
 
 GIB = 1 << 30
 _LINE = re.compile(r"^\[localhost\] .*", re.MULTILINE)
@@ -62,16 +63,25 @@ def held(directory: Path) -> Iterator[None]:
         os.close(fd)
 
 
-@contextlib.contextmanager
-def reading(ansible: Ansible, *tasks: dict[str, Any], **keywords: Any) -> Iterator[subprocess.Popen[str]]:
-    """Start a play whose output is for the block to read, and end it with the block."""
+def command(ansible: Ansible, *tasks: dict[str, Any], **keywords: Any) -> list[str]:
+    """Write a playbook, and return what plays it."""
     play = {"name": "Test", "hosts": "localhost", "gather_facts": False, **keywords, "tasks": tasks}
     playbook = ansible.home / "playbook.yml"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
+    return [sys.executable, "-m", "ansible", "playbook", str(playbook), *ansible._common()]
+
+
+def environment(ansible: Ansible) -> dict[str, str]:
+    return ansible._environment() | {"TASK_RESULTS": os.devnull, "TASK_WATCHED": ""}
+
+
+@contextlib.contextmanager
+def reading(ansible: Ansible, *tasks: dict[str, Any], **keywords: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a play whose output is for the block to read, and end it with the block."""
     with subprocess.Popen(
-        [sys.executable, "-m", "ansible", "playbook", str(playbook), *ansible._common()],
+        command(ansible, *tasks, **keywords),
         cwd=ansible.home,
-        env=ansible._environment() | {"TASK_RESULTS": os.devnull, "TASK_WATCHED": ""},
+        env=environment(ansible),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -245,19 +255,42 @@ def test_a_killed_task_is_an_error_that_says_so(ansible: Ansible, jobs: Path, ma
         left.rmdir()
 
 
+@pytest.mark.parametrize("is_watched", [False, True], ids=["before its first line", "between two lines"])
+@pytest.mark.parametrize("is_hashing", [True, False], ids=["at work", "waiting"])
+def test_ctrl_c_stops_the_task(ansible: Ansible, jobs: Path, home: Path, is_hashing: bool, is_watched: bool) -> None:
+    add_sandbox(home, "big", upper_bytes=200 * GIB)
+    before = list_tree(home / "snapshots")
+    play = command(
+        ansible,
+        task("snapshot", home=home, name="golden", sandbox="big", lock_timeout=60),
+        vars={"microsandbox_progress_interval": 2 if is_watched else 10},
+    )
+    with contextlib.ExitStack() as stack:
+        if not is_hashing:
+            stack.enter_context(held(home / "snapshots"))
+        person = stack.enter_context(terminal(play, ansible.home, environment(ansible)))
+        if is_watched:
+            person.read_until(r"\[localhost\] snapshot golden: (copying|waiting)")
+        else:
+            assert wait_until(lambda: any(job.joinpath("progress").exists() for job in jobs.glob("sandboxops-job-*")))
+        working = task_process(jobs)
+        person.press_ctrl_c()
+        assert person.read_to_the_end() == 99
+        assert "User interrupted execution" in person.printed
+        assert not is_alive(working)
+        assert list(jobs.glob("sandboxops-job-*")) == []
+    assert list_tree(home / "snapshots").keys() == before.keys()
+
+
 def test_a_terminated_play_stops_its_task(ansible: Ansible, jobs: Path, home: Path) -> None:
     before = list_tree(home)
     with held(home / "snapshots"), reading(ansible, capture(home, lock_timeout=60)) as process:
-        # Until the first line is due the process that Ansible started stands by, which is what hears of the interrupt.
         assert wait_until(lambda: any(job.joinpath("stderr").exists() for job in jobs.glob("sandboxops-job-*")))
         working = task_process(jobs)
         process.terminate()
         assert wait_until(lambda: not is_alive(working))
         process.wait(_PATIENCE_SECONDS)
     assert changes(before, list_tree(home)) == []
-    for left in jobs.glob("ansible_*_payload_*"):
-        left.joinpath(next(iter(os.listdir(left)))).unlink()
-        left.rmdir()
 
 
 def test_a_task_that_takes_longer_than_its_timeout_is_stopped(ansible: Ansible, jobs: Path, home: Path) -> None:
