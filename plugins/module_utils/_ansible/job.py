@@ -144,7 +144,9 @@ def _wait_for_first_answer(order: _Order, keeper: int, ended_fd: int) -> NoRetur
     if ended is None:
         os._exit(print_pending(order.job))
     order.job.remove()
-    _end(print_ended(ended))
+    # A task that has come to its end has cleared that away, and Python takes its time to end a process in all form.
+    end = os._exit if ended.exit_status >= 0 else _end
+    end(print_ended(ended))
 
 
 def _watch(order: _Order) -> NoReturn:
