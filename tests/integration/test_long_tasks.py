@@ -209,6 +209,18 @@ def test_a_line_comes_without_being_asked_for(ansible: Ansible, home: Path) -> N
     play_behind_a_lock(ansible, home, r"^\[localhost\] snapshot golden: ", capture(home, lock_timeout=120))
 
 
+def test_a_document_for_machines_has_no_line_in_it(ansible: Ansible, home: Path) -> None:
+    play = command(ansible, capture(home, lock_timeout=120), **quick())
+    machine_reads = environment(ansible) | {"ANSIBLE_STDOUT_CALLBACK": "json_document"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
+    with subprocess.Popen(play, cwd=ansible.home, env=machine_reads, text=True, **pipes) as process:
+        assert process.stderr is not None
+        with held(home / "snapshots"):
+            assert any("snapshot golden: no byte moved" in line for line in process.stderr)
+        printed, dummy = process.communicate(timeout=_TIMEOUT_SECONDS)
+    assert json.loads(printed) == ["ok"]
+
+
 def test_a_task_with_no_log_shows_no_name(ansible: Ansible, home: Path) -> None:
     secret = {**capture(home, lock_timeout=120), "no_log": True}
     line = r"^\[localhost\] snapshot: at work, no byte moved for \d+ s$"
