@@ -142,6 +142,7 @@ class ActionModule(TransferAction):
             while partial.size < size_bytes:
                 progress.moved(partial.size)
                 length = min(length, size_bytes - partial.size)
+                taken_up = time.monotonic()
                 result = self.execute(
                     arguments, do="cut", offset=partial.size, length=length, to=remote, is_made=is_made
                 )
@@ -153,7 +154,8 @@ class ActionModule(TransferAction):
                 else:
                     self._connection.fetch_file(remote, own.path)
                     _append_piece(own, length, partial)
-                length = next_piece_bytes(length, time.monotonic() - began, most_bytes)
+                now = time.monotonic()
+                length = next_piece_bytes(length, now - began, began - taken_up, most_bytes)
         return {}
 
     def _piece_to_write(self) -> tuple[str | None, bool]:

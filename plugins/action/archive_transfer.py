@@ -91,6 +91,7 @@ class ActionModule(TransferAction):
             while True:
                 progress.moved(offset)
                 length = min(length, source.size - offset)
+                taken_up = time.monotonic()
                 piece_path = source.piece(offset, length, own)
                 began = time.monotonic()
                 piece = self._put(piece_path)
@@ -108,7 +109,8 @@ class ActionModule(TransferAction):
                 if dropped > _MOST_DROPPED:
                     raise StateError("another run keeps changing what this one has sent", path=arguments["dest"])
                 offset = result["transfer"]["have_bytes"]
-                length = next_piece_bytes(length, moving_seconds, self.most_piece_bytes)
+                other_seconds = time.monotonic() - taken_up - moving_seconds
+                length = next_piece_bytes(length, moving_seconds, other_seconds, self.most_piece_bytes)
 
     def _put(self, path: str) -> str:
         """Put a file into the task's temporary directory on the host, for the module's user to read."""

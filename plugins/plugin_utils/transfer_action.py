@@ -22,6 +22,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_p
 FIRST_PIECE_BYTES = 8 << 20
 _LEAST_PIECE_BYTES = 1 << 20
 _PIECE_SECONDS = 3.0
+_LONGEST_PIECE_SECONDS = 30.0  # what is lost at most when a connection breaks
 
 Result = dict[str, Any]
 
@@ -117,15 +118,20 @@ class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
         return path
 
 
-def next_piece_bytes(length: int, seconds: float, most_bytes: int) -> int:
+def next_piece_bytes(length: int, seconds: float, other_seconds: float, most_bytes: int) -> int:
     """Return the size of a piece that moves in a few seconds, but is no more than four times the last one.
+
+    Where the rest of what a piece takes is slow, as with many hosts at a time, it moves four times as long as that:
+    more and smaller pieces would only make more of it.
 
     Args:
         length: Size of the last piece.
-        seconds: How long it moved. What the host did with it does not count: smaller pieces would only make more of it.
+        seconds: How long it moved.
+        other_seconds: How long all else took: to start the module, and what that did with the piece.
         most_bytes: How large a piece may become.
     """
-    fitting = int(length * _PIECE_SECONDS / max(seconds, 0.001))
+    wanted_seconds = max(_PIECE_SECONDS, min(4 * other_seconds, _LONGEST_PIECE_SECONDS))
+    fitting = int(length * wanted_seconds / max(seconds, 0.001))
     return max(1, min(most_bytes, max(min(fitting, length * 4), _LEAST_PIECE_BYTES)))
 
 

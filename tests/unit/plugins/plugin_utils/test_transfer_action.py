@@ -23,19 +23,23 @@ MIB = 1 << 20
 
 
 @pytest.mark.parametrize(
-    ("length", "seconds", "most", "following"),
+    ("length", "seconds", "other_seconds", "most", "following"),
     [
-        (8 * MIB, 0.5, 64 * MIB, 32 * MIB),  # no more than four times the last
-        (8 * MIB, 0.5, 16 * MIB, 16 * MIB),  # no more than the limit
-        (8 * MIB, 3.0, 64 * MIB, 8 * MIB),  # as long as it should take
-        (8 * MIB, 12.0, 64 * MIB, 2 * MIB),
-        (8 * MIB, 1000.0, 64 * MIB, MIB),  # no less than what the round trip is worth
-        (8 * MIB, 1000.0, 1000, 1000),
-        (8 * MIB, 0.0, 64 * MIB, 32 * MIB),
+        (8 * MIB, 0.5, 0.5, 64 * MIB, 32 * MIB),  # no more than four times the last
+        (8 * MIB, 0.5, 0.5, 16 * MIB, 16 * MIB),  # no more than the limit
+        (8 * MIB, 3.0, 0.5, 64 * MIB, 8 * MIB),  # as long as it should take
+        (8 * MIB, 12.0, 0.5, 64 * MIB, 2 * MIB),
+        (6 * MIB, 6.0, 2.0, 64 * MIB, 8 * MIB),  # four times what all else takes
+        (8 * MIB, 30.0, 1000.0, 64 * MIB, 8 * MIB),  # no longer than is good when it has to be sent again
+        (8 * MIB, 1000.0, 0.5, 64 * MIB, MIB),  # no less than what the round trip is worth
+        (8 * MIB, 1000.0, 0.5, 1000, 1000),
+        (8 * MIB, 0.0, 0.0, 64 * MIB, 32 * MIB),
     ],
 )
-def test_a_piece_takes_a_few_seconds(length: int, seconds: float, most: int, following: int) -> None:
-    assert next_piece_bytes(length, seconds, most) == following
+def test_a_piece_takes_a_few_seconds_or_most_of_the_time(
+    length: int, seconds: float, other_seconds: float, most: int, following: int
+) -> None:
+    assert next_piece_bytes(length, seconds, other_seconds, most) == following
 
 
 @pytest.mark.parametrize(("value", "limit"), [(None, 64 * MIB), (5, 5), ("1000", 1000)])
