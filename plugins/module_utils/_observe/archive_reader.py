@@ -206,7 +206,8 @@ class ArchiveReader:
             pairs += more
             if len(pairs) > self._limits.extents:
                 raise FormatError(
-                    f"sparse member has more than {self._limits.extents} runs", limit=self._limits.extents
+                    f"sparse member {shown_name(header)} has more than {self._limits.extents} runs",
+                    limit=self._limits.extents,
                 )
         require_sparse_map(tuple(pairs), header.stored_bytes, header.real_bytes, header.name)
         return tuple(pairs)

@@ -337,7 +337,7 @@ def test_a_sparse_map_has_a_limit(write: Write) -> None:
     runs = [(1024 * number, b"x" * 512) for number in range(30)]
     path = write(MANIFEST, sparse_member(*runs))
     assert observe(path, limits=ArchiveLimits(extents=31)).head.layout == "sparse"
-    with pytest.raises(FormatError, match="has more than 20 runs"):
+    with pytest.raises(FormatError, match="sparse member 'a/upper.ext4' has more than 20 runs"):
         observe(path, limits=ArchiveLimits(extents=20))
 
 
