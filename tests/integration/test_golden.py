@@ -98,3 +98,19 @@ def test_nothing_is_distributed_when_nothing_was_published(fleet: DistributionFl
     assert run.exit_status != 0
     assert run.states() == {}
     assert list(fleet.homes.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hosts"), [("fleet", "h1, h2"), ("h1*", "h1")], ids=["several hosts", "one host by a pattern"]
+)
+def test_a_builder_that_is_not_one_host_by_its_name_is_refused_before_anything_is_done(
+    fleet: DistributionFleet, pattern: str, hosts: str
+) -> None:
+    fleet.common["snapshot_publish_home"] = f"{fleet.machine}/builder"
+    before = list_tree(fleet.machine / "builder")
+    run = golden(fleet, publish_host=pattern, snapshot_publish_store=fleet.machine / "store")
+    assert run.exit_status != 0
+    assert f"publish_host is {pattern}, which stands for {hosts}; a release comes from one host" in run.printed
+    assert run.states() == {}
+    assert changes(before, list_tree(fleet.machine / "builder")) == []
+    assert not fleet.machine.joinpath("store").exists()
