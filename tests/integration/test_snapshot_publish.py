@@ -27,17 +27,37 @@ ROLE = "snapshot_publish"
 _MSB = """#!{python}
 import os, pathlib, sqlite3, sys
 verb, name = sys.argv[1:]
+database = pathlib.Path(os.environ["MSB_HOME"], "db/msb.db")
 here = pathlib.Path(__file__).parent
 with here.joinpath("calls.txt").open("a") as calls:
     calls.write(f"{{verb}} {{name}}\\n")
 broken = here / f"{{verb}}-says.txt"
 if broken.exists():
     sys.exit(broken.read_text())
+hidden = database.with_suffix(".hidden")
+if hidden.exists():
+    hidden.replace(database)
 leads_to = here / f"{{verb}}-leads-to.txt"
 status = leads_to.read_text() if leads_to.exists() else {{"stop": "Stopped", "start": "Running"}}[verb]
-connection = sqlite3.connect(os.path.join(os.environ["MSB_HOME"], "db/msb.db"))
+connection = sqlite3.connect(database)
 connection.execute("UPDATE sandbox SET status = ? WHERE name = ?", (status, name))
 connection.commit()
+connection.close()
+if here.joinpath(f"{{verb}}-hides.txt").exists():
+    database.rename(hidden)
+    database.write_bytes(b"no database" * 999)
+if here.joinpath(f"{{verb}}-breaks.txt").exists():
+    here.joinpath("broken.txt").touch()
+"""
+
+# The next module after a command that breaks it comes to nothing.
+_PYTHON = """#!/bin/sh
+if [ -e {here}/broken.txt ]; then
+    rm {here}/broken.txt
+    echo "the machine is out of breath" >&2
+    exit 1
+fi
+exec {python} "$@"
 """
 
 
@@ -47,6 +67,7 @@ class Builder:
     Attributes:
         home: The home.
         store: The directory that is the release store.
+        python: What runs modules, and fails once when a command has broken it.
     """
 
     def __init__(self, machine: Path) -> None:
@@ -58,6 +79,9 @@ class Builder:
         self._msb = self._programs / "msb"
         self._msb.write_text(_MSB.format(python=sys.executable), encoding="utf-8")
         self._msb.chmod(0o755)
+        self.python = self._programs / "python"
+        self.python.write_text(_PYTHON.format(here=self._programs, python=sys.executable), encoding="utf-8")
+        self.python.chmod(0o755)
 
     def asked(self, **more: Any) -> dict[str, Any]:
         """Return the role's variables for a release of the sandbox base."""
@@ -65,12 +89,18 @@ class Builder:
         wish = {"home": self.home, "name": "golden", "sandbox": "base", "store": self.store, **commands}
         return wish | more
 
-    def make(self, verb: str, *, say: str | None = None, lead_to: str | None = None) -> None:
-        """Make a command fail with a message, or lead to another state than it should."""
+    def make(
+        self, verb: str, *, say: str | None = None, lead_to: str | None = None, hide: bool = False, fault: bool = False
+    ) -> None:
+        """Make a command fail, lead to another state, hide the database until the next, or break one look behind it."""
         if say is not None:
             self._programs.joinpath(f"{verb}-says.txt").write_text(say, encoding="utf-8")
         if lead_to is not None:
             self._programs.joinpath(f"{verb}-leads-to.txt").write_text(lead_to, encoding="utf-8")
+        if hide:
+            self._programs.joinpath(f"{verb}-hides.txt").touch()
+        if fault:
+            self._programs.joinpath(f"{verb}-breaks.txt").touch()
 
     def set_status(self, status: str) -> None:
         """Let the database say that the sandbox is in a state."""
@@ -251,6 +281,40 @@ def test_one_that_takes_too_long_to_stop_is_started_again(ansible: Ansible, buil
     assert builder.calls == ["stop base", "start base"]
     assert builder.status == "Running"
     assert builder.kept() == set()
+
+
+def test_one_that_cannot_be_looked_at_is_started_again(ansible: Ansible, builder: Builder) -> None:
+    builder.set_status("Running")
+    builder.make("stop", hide=True)
+    results = run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=2))
+    (failure,) = [result for result in results if result["failed"]]
+    assert "is no sound SQLite database" in failure["msg"]
+    assert failure["attempts"] == 2
+    assert builder.calls == ["stop base", "start base"]
+    assert builder.status == "Running"
+    assert builder.kept() == set()
+
+
+def test_one_that_can_neither_be_looked_at_nor_started_is_no_secret(ansible: Ansible, builder: Builder) -> None:
+    builder.set_status("Running")
+    builder.make("stop", hide=True)
+    builder.make("start", say="no memory left")
+    told = message(run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=2)))
+    assert "sandbox base was stopped for its capture and may be still down" in told
+    assert "ended with 1, no memory left" in told
+    assert builder.calls == ["stop base", "start base"]
+
+
+def test_a_look_that_fails_once_does_not_end_the_wait(ansible: Ansible, builder: Builder) -> None:
+    builder.set_status("Running")
+    builder.make("stop", fault=True)
+    ansible.use(builder.python)
+    results = run_role(ansible, ROLE, **builder.asked(stop=True))
+    assert [result for result in results if result["failed"]] == []
+    assert [result["attempts"] for result in results if "sandboxes" in result and "attempts" in result] == [2]
+    assert builder.calls == ["stop base", "start base"]
+    assert builder.status == "Running"
+    assert len(builder.kept()) == 3
 
 
 @pytest.mark.parametrize("status", ["Paused", "Draining", "Starting"])
