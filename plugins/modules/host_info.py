@@ -87,7 +87,9 @@ repairs:
   type: dict
   contains:
     directories:
-      description: Directories to make, or to give another owner or mode.
+      description:
+        - Directories to make, or to give another owner or mode. One that the user may not make where it would stand is
+          only missing.
       type: list
       elements: dict
       returned: always
@@ -186,12 +188,14 @@ host:
           returned: always
           sample: /home/op/.microsandbox
         kind:
-          description: V(directory), V(absent) or V(other).
+          description:
+            - V(directory), V(absent), V(other) for what is no directory, or V(closed) where the user that the task runs
+              as may not look.
           type: str
           returned: always
           sample: directory
         owner:
-          description: Its owner, or where it is absent that of the nearest directory above.
+          description: Its owner, or where it is absent or closed that of the nearest directory above.
           type: str
           returned: always
           sample: op
@@ -201,7 +205,7 @@ host:
           returned: always
           sample: op
         mode:
-          description: Its permissions, or null where it is absent.
+          description: Its permissions, or null where it is no directory that can be looked at.
           type: str
           returned: always
           sample: "0755"
@@ -282,7 +286,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 
 def work(task: Task) -> Outcome:
     """Carry out the task."""
-    return Outcome(Plan(()), inspect_host(task, task.observe_home()))
+    return Outcome(Plan(()), inspect_host(task, task.locate_home()))
 
 
 def main() -> None:

@@ -262,6 +262,24 @@ def test_without_root_somebody_elses_home_is_told_and_left(
     assert changes(before, list_tree(machine)) == []
 
 
+@needs_namespaces
+def test_without_root_a_home_below_a_directory_of_root_is_told_and_not_promised(
+    ansible: Ansible, directories: Callable[[], Path], machine: Path
+) -> None:
+    python = SystemPython(directories(), managed=True, user=f"setpriv --reuid {OWNER} --regid {OWNER} --clear-groups")
+    ansible.use(python.program)
+    before = list_tree(machine)
+    home = machine / "home"
+    checked = run_role(ansible, ROLE, check=True, home=home, zstd=False)
+    assert not checked[-1]["failed"]
+    assert not any_changed(checked)
+    results = run_role(ansible, ROLE, home=home, zstd=False)
+    assert results[-1]["failed"]
+    assert results[-1]["msg"] == report_of(results)["summary"]
+    assert f"{home} is absent, and the task's user may make nothing in {machine}" in results[-1]["msg"]
+    assert changes(before, list_tree(machine)) == []
+
+
 def test_a_host_may_do_without_zstd(ansible: Ansible, machine: Path, home: Path, bare_python: Path) -> None:
     ansible.use(bare_python)
     results = run_role(ansible, ROLE, home=home, zstd=False)
@@ -285,10 +303,13 @@ def test_what_cannot_be_installed_fails_with_the_report(
 def test_a_file_in_the_place_of_a_directory_is_told_and_left(ansible: Ansible, machine: Path) -> None:
     machine.joinpath("home").write_text("mine", encoding="utf-8")
     before = list_tree(machine)
+    checked = run_role(ansible, ROLE, check=True, home=machine / "home")
+    assert not checked[-1]["failed"]
+    assert not any_changed(checked)
     results = run_role(ansible, ROLE, home=machine / "home")
     assert results[-1]["failed"]
-    assert results[-1]["error"]["code"] == "os"
-    assert "Not a directory" in results[-1]["msg"]
+    assert results[-1]["msg"] == checked[-1]["msg"] == report_of(results)["summary"]
+    assert f"{machine}/home is no directory" in results[-1]["msg"]
     assert changes(before, list_tree(machine)) == []
 
 

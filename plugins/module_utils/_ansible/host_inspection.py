@@ -19,11 +19,11 @@ from .._plan.host import (
     Problem,
     WantedOwner,
     directory_problems,
-    is_repairable,
+    repairable_directories,
     ways_to_zstd,
     zstd_problem,
 )
-from .results import home_result
+from .results import place_result
 from .task import Task
 
 
@@ -39,7 +39,7 @@ def inspect_host(task: Task, home: Home) -> dict[str, Any]:
     lacks_zstd = zstd_problem(host, backend)
     missing = [problem for found in problems.values() for problem in found]
     missing += [lacks_zstd] if lacks_zstd is not None else []
-    facts = home_result(home)
+    facts = place_result(home)
     return {
         "host": _host_result(host, directories, facts),
         "missing": [asdict(problem) for problem in missing],
@@ -47,8 +47,7 @@ def inspect_host(task: Task, home: Home) -> dict[str, Any]:
             "directories": [
                 # Only root gives directories away.
                 {"path": found.path, **({"owner": owner.user, "group": owner.group} if host.is_root else {})}
-                for found in directories
-                if is_repairable(problems[found.path], found, host)
+                for found in repairable_directories(directories, problems, host)
             ],
             "zstd": [asdict(way) for way in ways_to_zstd(host)] if lacks_zstd is not None else [],
         },
@@ -97,7 +96,7 @@ def _host_result(host: Host, directories: Sequence[Directory], facts: dict[str, 
             }
             for found in directories
         ],
-        **{key: facts[key] for key in ("filesystem", "free_bytes", "supports_holes", "supports_reflink", "zstd")},
+        **facts,
     }
 
 

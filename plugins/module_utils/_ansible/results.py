@@ -143,7 +143,6 @@ def archive_result(archive: Archive) -> dict[str, Any]:
 
 def home_result(home: Home) -> dict[str, Any]:
     """Return a home and what its host can do as a result."""
-    place = observe_place(home.snapshots_dir)
     return {
         "path": home.path,
         "exists": home.exists,
@@ -151,6 +150,14 @@ def home_result(home: Home) -> dict[str, Any]:
         "last_migration": None if home.generation == UNKNOWN else observe_last_migration(home.database),
         "snapshots_dir": home.snapshots_dir,
         "cache_dir": home.cache_dir,
+        **place_result(home),
+    }
+
+
+def place_result(home: Home) -> dict[str, Any]:
+    """Return what the host of a home can do as a result, whatever is in the home."""
+    place = observe_place(home.snapshots_dir)
+    return {
         "filesystem": place.filesystem,
         "free_bytes": place.free_bytes,
         "supports_reflink": place.supports_reflink,

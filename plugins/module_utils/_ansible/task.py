@@ -21,7 +21,7 @@ from .._disk.locking import locked_directory
 from .._disk.sparse_file import Traffic
 from .._observe.archive_limits import ArchiveLimits
 from .._observe.artifact import Artifact
-from .._observe.home import Home, absolute_path, observe_home
+from .._observe.home import Home, absolute_path, locate_home, observe_home
 from .._plan.plan import Plan
 
 _DOING = {
@@ -85,6 +85,11 @@ class Task:
         """Find the home that the task works on."""
         params = self.params
         return observe_home(params["home"], params["snapshots_dir"], params["cache_dir"], os.environ)
+
+    def locate_home(self) -> Home:
+        """Find the home that the task is about, without a look into it."""
+        params = self.params
+        return locate_home(params["home"], params["snapshots_dir"], params["cache_dir"], os.environ)
 
     @contextlib.contextmanager
     def locked(self, directory: str, create: bool = False) -> Iterator[None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._core.errors import FormatError, StateError, UnsupportedError
 from .._disk.regular_file import read_regular_file
@@ -51,30 +51,42 @@ class Home:
 def observe_home(
     home: str | None, snapshots_dir: str | None, cache_dir: str | None, environ: Mapping[str, str]
 ) -> Home:
-    """Find a home the way microsandbox does.
+    """Find a home the way microsandbox does, and tell its generation.
+
+    Args:
+        home: As in ``locate_home``.
+        snapshots_dir: Likewise.
+        cache_dir: Likewise.
+        environ: Likewise.
+
+    Raises:
+        StateError: The database stays locked, or is no regular file.
+    """
+    found = locate_home(home, snapshots_dir, cache_dir, environ)
+    return replace(found, generation=_generation(found.database, found.managed_dir))
+
+
+def locate_home(home: str | None, snapshots_dir: str | None, cache_dir: str | None, environ: Mapping[str, str]) -> Home:
+    """Find a home the way microsandbox does, whatever is there: its generation is left unknown.
 
     Args:
         home: Stands for ``MSB_HOME`` and also wins over the configuration.
         snapshots_dir: Wins over the configuration.
         cache_dir: Wins over the configuration.
         environ: The environment: ``MSB_HOME``, ``MSB_CONFIG_PATH`` and ``HOME`` matter.
-
-    Raises:
-        StateError: The database stays locked, or is no regular file.
     """
     default = home or environ.get("MSB_HOME") or os.path.join(_user_directory(environ), _DEFAULT_NAME)
     config = _read_config(environ.get("MSB_CONFIG_PATH") or os.path.join(default, CONFIG_FILE))
     path = absolute_path(home or config.home or default)
     managed = absolute_path(config.snapshots or os.path.join(path, "snapshots"))
-    database = os.path.join(path, "db", "msb.db")
     return Home(
         path=path,
         snapshots_dir=absolute_path(snapshots_dir) if snapshots_dir else managed,
         managed_dir=managed,
         cache_dir=absolute_path(cache_dir or config.cache or os.path.join(path, "cache")),
         sandboxes_dir=absolute_path(config.sandboxes or os.path.join(path, "sandboxes")),
-        database=database,
-        generation=_generation(database, managed),
+        database=os.path.join(path, "db", "msb.db"),
+        generation=UNKNOWN,
         exists=os.path.isdir(path),
     )
 

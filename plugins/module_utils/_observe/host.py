@@ -56,11 +56,14 @@ class Directory:
 
     Attributes:
         path: Its path.
-        kind: ``directory``, ``absent`` or ``other``.
-        uid: Its owner, or where it is absent that of the nearest directory above.
+        kind: ``directory``, ``absent``, ``other``, or ``closed`` where the user may not look.
+        uid: Its owner, or where it is absent or closed that of the nearest directory above.
         gid: Its group, likewise.
-        mode: Its permissions, None where it is absent.
+        mode: Its permissions, None for what is no directory that can be looked at.
         foreign: Paths in it that belong to somebody else, sorted.
+        above: Where it is absent or closed, what is there nearest above it, be it a directory or not.
+        changeable: Whether the user could make it there, or where it is a directory, whether its file system can be
+            written to.
     """
 
     path: str
@@ -69,6 +72,8 @@ class Directory:
     gid: int
     mode: int | None
     foreign: tuple[str, ...] = ()
+    above: str | None = None
+    changeable: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,17 +112,25 @@ def observe_directory(path: str) -> Directory:
     """
     try:
         found = os.stat(path)
-    except FileNotFoundError:
-        above = os.stat(_nearest(path))
-        return Directory(path, "other" if os.path.islink(path) else "absent", above.st_uid, above.st_gid, None)
+    except (FileNotFoundError, NotADirectoryError):
+        return _observe_absent(path, "other" if os.path.islink(path) else "absent")
+    except PermissionError:
+        return _observe_absent(path, "closed")
     if not stat.S_ISDIR(found.st_mode):
         return Directory(path, "other", found.st_uid, found.st_gid, None)
     foreign: list[str] = []
     # To somebody who may not even list it, the directory itself is the problem.
     with contextlib.suppress(PermissionError), os.scandir(path) as entries:
         foreign += (entry.path for entry in entries if entry.stat(follow_symlinks=False).st_uid != found.st_uid)
-    mode = stat.S_IMODE(found.st_mode)
-    return Directory(path, "directory", found.st_uid, found.st_gid, mode, tuple(sorted(foreign)))
+    return Directory(
+        path=path,
+        kind="directory",
+        uid=found.st_uid,
+        gid=found.st_gid,
+        mode=stat.S_IMODE(found.st_mode),
+        foreign=tuple(sorted(foreign)),
+        changeable=not os.statvfs(path).f_flag & os.ST_RDONLY,
+    )
 
 
 def find_package_manager(directories: Sequence[str]) -> str | None:
@@ -158,6 +171,15 @@ def _observe_python() -> Python:
         packages_writable=os.access(_nearest(packages), os.W_OK),
         user_packages_dir=site.getusersitepackages() if site.ENABLE_USER_SITE else None,
     )
+
+
+def _observe_absent(path: str, kind: str) -> Directory:
+    nearest = os.stat(_nearest(path))
+    above = os.path.dirname(path)
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
+    changeable = os.path.isdir(above) and os.access(above, os.W_OK | os.X_OK)
+    return Directory(path, kind, nearest.st_uid, nearest.st_gid, None, above=above, changeable=changeable)
 
 
 def _nearest(path: str) -> str:

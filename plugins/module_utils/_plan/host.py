@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .._observe.host import Directory, Host, Python
@@ -79,7 +79,10 @@ def directory_problems(directory: Directory, owner: WantedOwner) -> tuple[Proble
     """Return what is wrong with a directory."""
     path = directory.path
     if directory.kind == "absent":
-        return (Problem("directory", path, f"{path} is absent"),)
+        how = "" if directory.changeable else f", and the task's user may make nothing in {directory.above}"
+        return (Problem("directory", path, f"{path} is absent{how}"),)
+    if directory.kind == "closed":
+        return (Problem("directory", path, f"{path} is beyond {directory.above}, which the task's user may not enter"),)
     if directory.kind == "other":
         return (Problem("directory", path, f"{path} is no directory"),)
     problems = []
@@ -95,15 +98,30 @@ def directory_problems(directory: Directory, owner: WantedOwner) -> tuple[Proble
     return tuple(problems)
 
 
-def is_repairable(problems: Sequence[Problem], directory: Directory, host: Host) -> bool:
-    """Return whether a task may make the directory, or set its owner and mode, and that helps.
+def repairable_directories(
+    directories: Sequence[Directory], problems: Mapping[str, Sequence[Problem]], host: Host
+) -> tuple[Directory, ...]:
+    """Return the directories that a task may make, or whose owner and mode it may set, one after the other.
 
-    What lies in it and belongs to somebody else is for a person to judge.
+    What lies in one and belongs to somebody else is for a person to judge.
+
+    Args:
+        directories: All that were looked at.
+        problems: What is wrong with each, by its path.
+        host: Where they are.
     """
-    kinds = {problem.what for problem in problems}
-    if directory.kind == "other" or not kinds - {"foreign"}:
-        return False
-    return host.is_root or "directory" in kinds or ("mode" in kinds and directory.uid == host.uid)
+    repairable: list[Directory] = []
+    for directory in directories:
+        kinds = {problem.what for problem in problems[directory.path]} - {"foreign"}
+        if directory.kind in ("absent", "closed"):
+            # What stands in one that is closed to its owner can be made once that is repaired.
+            possible = directory.changeable or directory.above in [found.path for found in repairable]
+        else:
+            is_own = "mode" in kinds and directory.uid == host.uid
+            possible = directory.kind == "directory" and directory.changeable and (host.is_root or is_own)
+        if kinds and possible:
+            repairable.append(directory)
+    return tuple(repairable)
 
 
 def ways_to_zstd(host: Host) -> tuple[Way, ...]:

@@ -21,6 +21,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.h
     Home,
     is_indexed,
     is_managed,
+    locate_home,
     observe_home,
     require_writable,
 )
@@ -47,6 +48,18 @@ def test_the_default_home_is_in_the_users_directory(tmp_path: Path) -> None:
         exists=False,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_is_located_whatever_stands_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "home"
+    path.write_text("mine", "utf-8")
+    found = locate_home(str(path), None, None, {"HOME": str(tmp_path)})
+    assert (found.path, found.snapshots_dir, found.generation, found.exists) == (
+        str(path),
+        f"{path}/snapshots",
+        "unknown",
+        False,
+    )
 
 
 def test_the_option_wins_over_the_configuration_and_that_over_the_environment(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,26 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.h
 
 NOBODY = 65534
 UNKNOWN_ID = 2_000_000_123
+
+
+def observed_by_nobody(path: str) -> list[object]:
+    """Return what a process of an ordinary user sees of a directory."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            found = observe_directory(path)
+            os.write(writing, json.dumps([found.kind, found.above, found.changeable]).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, encoding="utf-8") as answer:
+        told = answer.read()
+    os.waitpid(child, 0)
+    return list(json.loads(told))
 
 
 def test_this_host_is_seen() -> None:
@@ -69,7 +92,40 @@ def test_a_directory_is_seen_with_its_owner_and_mode(tmp_path: Path) -> None:
 def test_an_absent_directory_has_the_owner_of_the_nearest_above(tmp_path: Path) -> None:
     path = str(tmp_path / "new/deep")
     found = tmp_path.stat()
-    assert observe_directory(path) == Directory(path, "absent", found.st_uid, found.st_gid, None)
+    assert observe_directory(path) == Directory(
+        path, "absent", found.st_uid, found.st_gid, None, above=str(tmp_path), changeable=True
+    )
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_nothing_can_be_made_below_what_is_no_directory(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "home"
+    path.touch() if kind == "file" else path.symlink_to("nowhere")
+    found = observe_directory(str(path / "snapshots/deep"))
+    assert (found.kind, found.above, found.changeable) == ("absent", str(path), False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+@pytest.mark.parametrize(("mode", "kind"), [(0o755, "absent"), (0o700, "closed")])
+def test_nobody_makes_something_in_a_directory_of_root(mode: int, kind: str) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as top:
+        Path(top).chmod(0o755)
+        Path(top, "roots").mkdir(mode=mode)
+        found = observed_by_nobody(f"{top}/roots/home/deep")
+    assert found == [kind, f"{top}/roots", False]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_nothing_on_a_read_only_file_system_can_be_changed_not_even_by_root(tmp_path: Path) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)]
+    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"this machine mounts nothing: {mounted.stderr.strip()}")
+    try:
+        found = [observe_directory(str(path)) for path in (tmp_path, tmp_path / "new")]
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    assert [(each.kind, each.changeable) for each in found] == [("directory", False), ("absent", False)]
 
 
 @pytest.mark.parametrize("kind", ["file", "dangling link"])

@@ -13,7 +13,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.h
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.host import (
     WantedOwner,
     directory_problems,
-    is_repairable,
+    repairable_directories,
     ways_to_zstd,
     zstd_problem,
 )
@@ -42,6 +42,11 @@ PIP = ("-m", "pip", "install", "--no-input", "--disable-pip-version-check")
 
 def host(manager: str | None = "/usr/bin/apt-get", uid: int = 0, **python: Any) -> Host:
     return Host(dataclasses.replace(SYSTEM, **python), manager, uid, "root" if uid == 0 else "op")
+
+
+def repaired(directories: list[Directory], on: Host) -> list[str]:
+    problems = {directory.path: directory_problems(directory, OP) for directory in directories}
+    return [directory.path for directory in repairable_directories(directories, problems, on)]
 
 
 def names(found: Host) -> list[str]:
@@ -148,6 +153,16 @@ def test_a_missing_library_is_told_with_what_may_be_done(found: Host, end: str) 
         ({"gid": 5}, OP, {}),
         ({"mode": 0o1777}, OP, {}),
         ({"kind": "absent", "mode": None}, OP, {"directory": "/h is absent"}),
+        (
+            {"kind": "absent", "above": "/", "changeable": False},
+            OP,
+            {"directory": "/h is absent, and the task's user may make nothing in /"},
+        ),
+        (
+            {"kind": "closed", "above": "/", "changeable": False},
+            OP,
+            {"directory": "/h is beyond /, which the task's user may not enter"},
+        ),
         ({"kind": "other", "mode": None}, OP, {"directory": "/h is no directory"}),
         ({"uid": 0}, OP, {"owner": "/h belongs to uid 0, not to op"}),
         ({}, WantedOwner(1000, 5, "op", "tty"), {"owner": "/h has the gid 1000, not that of tty"}),
@@ -174,16 +189,26 @@ def test_directories_are_judged(changes: dict[str, Any], owner: WantedOwner, pro
     [
         ({}, False, False),
         ({"kind": "absent"}, True, True),
+        ({"kind": "absent", "changeable": False}, False, False),
+        ({"kind": "closed", "changeable": False}, False, False),
         ({"kind": "other"}, False, False),
         ({"uid": 0}, True, False),
         ({"mode": 0o555}, True, True),
         ({"uid": 0, "mode": 0o555}, True, False),
         ({"foreign": ("/h/a",)}, False, False),
         ({"uid": 0, "foreign": ("/h/a",)}, True, False),
+        ({"uid": 0, "mode": 0o555, "changeable": False}, False, False),
+        ({"mode": 0o555, "changeable": False}, False, False),
     ],
 )
 def test_only_what_the_user_may_repair_is_repaired(changes: dict[str, Any], as_root: bool, as_op: bool) -> None:
     directory = dataclasses.replace(HOME, **changes)
-    problems = directory_problems(directory, OP)
-    assert is_repairable(problems, directory, host()) is as_root
-    assert is_repairable(problems, directory, host(uid=1000)) is as_op
+    assert repaired([directory], host()) == ["/h"] * as_root
+    assert repaired([directory], host(uid=1000)) == ["/h"] * as_op
+
+
+@pytest.mark.parametrize("kind", ["absent", "closed"])
+def test_what_is_behind_a_repair_is_repaired_after_it(kind: str) -> None:
+    below = Directory("/h/s", kind, 1000, 1000, None, above="/h", changeable=False)
+    assert repaired([dataclasses.replace(HOME, mode=0o555), below], host(uid=1000)) == ["/h", "/h/s"]
+    assert repaired([HOME, below], host(uid=1000)) == []
