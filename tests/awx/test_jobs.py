@@ -103,8 +103,10 @@ def test_a_relaunch_on_failed_hosts_leaves_the_others_alone(seeding: JobTemplate
 
 
 def test_a_plan_is_checked_approved_and_applied(homes: Path, job_template: NewTemplate, remote: bool) -> None:
-    home = make_home(homes / "host")
-    retiring = job_template("retain", {"host": {"snapshot_retention_home": home}})
+    home, other = make_home(homes / "host"), make_home(homes / "other")
+    shutil.rmtree(other / "snapshots/child")
+    hosts = {name: {"snapshot_retention_home": homes / name} for name in ("host", "other")}
+    retiring = job_template("retain", hosts)
     answers = {
         "snapshot_retention_select_source_sandbox": "base",
         "snapshot_retention_keep_last": "1",
@@ -116,7 +118,7 @@ def test_a_plan_is_checked_approved_and_applied(homes: Path, job_template: NewTe
     assert changes(before, list_tree(homes)) == []
     # AWX hands this on to the next nodes of a workflow, as variables.
     handed = checked.stats["artifact_data"]
-    assert handed == {"snapshot_retention_approved": [CHILD]}
+    assert handed == {"snapshot_retention_approved": {"host": [CHILD], "other": []}}
     for changed in ({"host": 1}, {}):
         job = retiring.launch(remote=remote, **answers, **handed)
         require_success(job)

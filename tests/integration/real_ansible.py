@@ -97,19 +97,22 @@ class Ansible:
             arguments = ["playbook", "--diff", *(["--check"] if check else []), str(playbook)]
             return self._ansible(arguments, Path(directory), watch)
 
-    def playbook(self, name: str, *, check: bool = False, watch: Path | None = None, **variables: Any) -> Run:
+    def playbook(
+        self, name: str, *, check: bool = False, watch: Path | None = None, hosts: str = "localhost", **variables: Any
+    ) -> Run:
         """Run a playbook of this collection on this host, with ``--diff``.
 
         Args:
             name: Its name.
             check: Whether with ``--check``.
             watch: Directory to list after each task.
+            hosts: Names of hosts, with commas between, which are all this one.
             variables: Its variables; paths become text.
         """
         arguments = ["playbook", "--diff", *(["--check"] if check else []), f"{COLLECTION}.{name}"]
         arguments += ["--extra-vars", json.dumps(variables, default=str)]
         with tempfile.TemporaryDirectory(dir=self._directory, prefix="run-") as directory:
-            return self._ansible(arguments, Path(directory), watch)
+            return self._ansible(arguments, Path(directory), watch, hosts)
 
     def ad_hoc(self, module: str, **options: Any) -> Run:
         """Run one module with the command ``ansible``."""
@@ -143,14 +146,16 @@ class Ansible:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
-    def _common(self) -> list[str]:
-        common = ["--inventory", "localhost,", "--connection", "local"]
+    def _common(self, hosts: str = "localhost") -> list[str]:
+        common = ["--inventory", f"{hosts},", "--connection", "local"]
         return [*common, "--extra-vars", json.dumps({"ansible_python_interpreter": str(self._python)})]
 
-    def _ansible(self, arguments: list[str], directory: Path, watch: Path | None = None) -> Run:
+    def _ansible(
+        self, arguments: list[str], directory: Path, watch: Path | None = None, hosts: str = "localhost"
+    ) -> Run:
         results = directory / "results"
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", *arguments, *self._common()],
+            [sys.executable, "-m", "ansible", *arguments, *self._common(hosts)],
             cwd=directory,
             env=self._environment() | {"TASK_RESULTS": str(results), "TASK_WATCHED": str(watch or "")},
             stdin=subprocess.DEVNULL,

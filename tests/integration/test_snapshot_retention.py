@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from file_listing import changes, list_tree
-from real_ansible import Ansible, Result, task
+from real_ansible import Ansible, Result, Run, task
 from role_runs import role_tasks, run_role, run_role_four_times, runs_of
-from sample_homes import index_rows
+from sample_homes import index_rows, make_home
 
 ROLE = "snapshot_retention"
 MINE = {"select_labels": ["team=ml"]}
@@ -198,13 +199,68 @@ def test_the_playbook_hands_its_plan_on_from_check_mode(
     assert checked.exit_status == 0, checked.printed
     assert changes(before, list_tree(machine)) == []
     (stats,) = [result["ansible_stats"]["data"] for result in checked.results if "ansible_stats" in result]
-    assert set(stats["snapshot_retention_approved"]) == {line["mid"], line["old"]}
+    assert stats["snapshot_retention_approved"].keys() == {"localhost"}
+    assert set(stats["snapshot_retention_approved"]["localhost"]) == {line["mid"], line["old"]}
     for changed in (2, 0):
         done = ansible.playbook("retain", **variables, **stats)
         assert done.exit_status == 0, done.printed
         assert f"changed={min(changed, 1)} " in done.printed
         assert not any("ansible_stats" in result for result in done.results)
     assert names(home) == line.keys() - {"mid", "old"}
+
+
+@pytest.fixture
+def pair(ansible: Ansible, machine: Path) -> dict[str, str]:
+    """Make the homes of two hosts, of which the second lacks the newest snapshot, and return all digests by name."""
+    home = make_home(machine / "more")
+    for days in (1, 10, 20, 30):
+        put_snapshot(home, f"golden-{days}", days)
+    shutil.copytree(home, machine / "less")
+    shutil.rmtree(machine / "less/snapshots/golden-1")
+    return digests(ansible, home)
+
+
+def retire_pair(ansible: Ansible, machine: Path, *, check: bool = False, **variables: Any) -> Run:
+    """Keep three snapshots on each of the two hosts."""
+    home = f"{machine}/{{{{ inventory_hostname }}}}"
+    rules = {f"snapshot_retention_{key}": value for key, value in {**MINE, "keep_last": 3}.items()}
+    return ansible.playbook(
+        "retain", hosts="more,less", check=check, **rules, snapshot_retention_home=home, **variables
+    )
+
+
+def approved_in(checked: Run) -> dict[str, list[str]]:
+    """Return the plans of all hosts, joined as ``set_stats`` joins mappings."""
+    handed = [result["ansible_stats"]["data"] for result in checked.results if "ansible_stats" in result]
+    plans = [each["snapshot_retention_approved"] for each in handed]
+    return {host: remove for plan in plans for host, remove in plan.items()}
+
+
+def test_hosts_that_differ_each_follow_their_own_plan(ansible: Ansible, machine: Path, pair: dict[str, str]) -> None:
+    approved = approved_in(retire_pair(ansible, machine, check=True))
+    assert approved == {"more": [pair["golden-30"]], "less": []}
+    done = retire_pair(ansible, machine, snapshot_retention_approved=approved)
+    assert done.exit_status == 0, done.printed
+    assert names(machine / "more") == pair.keys() - {"golden-30"}
+    assert names(machine / "less") == pair.keys() - {"golden-1"}
+
+
+@pytest.mark.parametrize(
+    ("is_answering", "message"),
+    [(True, "the host has changed since the plan was approved"), (False, "no plan was approved for this host")],
+)
+def test_what_was_approved_for_another_host_is_refused(
+    ansible: Ansible, machine: Path, pair: dict[str, str], is_answering: bool, message: str
+) -> None:
+    approved = {"more": [pair["golden-30"]], **({"less": []} if is_answering else {})}
+    # Now the other host would lose the very snapshot that was approved for the first.
+    shutil.copytree(machine / "more/snapshots/golden-1", machine / "less/snapshots/golden-1")
+    before = list_tree(machine / "less")
+    done = retire_pair(ansible, machine, snapshot_retention_approved=approved)
+    assert done.exit_status != 0
+    assert f"nothing is removed: {message}" in done.printed
+    assert changes(before, list_tree(machine / "less")) == []
+    assert names(machine / "more") == pair.keys() - {"golden-30"}
 
 
 def test_marks_part_the_runs_of_a_role(ansible: Ansible, home: Path) -> None:
