@@ -25,7 +25,7 @@ from collection import clean_tree, copy_of_clean_tree, installed_collections, ta
 from docsite import REFERENCE, SITE, SOURCE, lay_out
 from environments import CACHE, CHECKOUT, HOME, ensure_environment, link_interpreters
 from get_pip_stand_in import ensure_get_pip
-from stage import Stage
+from stage import Stage, verdict
 from system_packages import FLEET_PROGRAMS, SetupError, require_programs
 
 # The Pythons that managed hosts may have, of those that the unit tests run on.
@@ -153,7 +153,8 @@ def faults(stage: Stage) -> None:
 def fleet(stage: Stage) -> None:
     """SSH hosts of their own, one fault of each kind, and the same hosts mended."""
     if os.geteuid() != 0:
-        print("left out: only root can make hosts")
+        stage.left_out = "only root can make hosts"
+        stage.say(f"left out: {stage.left_out}\n")
         return
     require_programs(FLEET_PROGRAMS)
     ensure_environment("python-3.9")  # for a host
@@ -216,14 +217,8 @@ def main() -> int:
     for stage in stages:
         if stage.last_words:
             print(f"\n=== {stage.name} ended with:\n\n{''.join(stage.last_words)}", end="")
-    print("\n=== verdict")
-    for stage in stages:
-        print(f"{'FAILED' if stage.failures else 'passed'}  {stage.seconds:6.1f} s  {stage.name}")
-        for failure in stage.failures:
-            print(f"          {failure}")
-    failed = [stage.name for stage in stages if stage.failures]
-    print(f"FAILED: {', '.join(failed)}" if failed else f"passed: {', '.join(names)}")
-    return 1 if failed else 0
+    print(f"\n=== verdict\n{verdict(stages)}")
+    return 1 if any(stage.failures for stage in stages) else 0
 
 
 def _wait_for(lock: BinaryIO) -> None:

@@ -1,12 +1,13 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stage of the tests: it runs commands, and remembers which of them failed."""
+"""A stage of the tests: it runs commands, and remembers which of them failed; and the verdict on several."""
 
 from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Stage:
         name: Its name.
         prefix: What stands before each line that it prints, to tell it from another one that runs at the same time.
         failures: What failed.
+        left_out: Why nothing was tested, if so.
         last_words: The end of what failed commands printed.
         seconds: How long it took.
     """
@@ -30,8 +32,16 @@ class Stage:
     name: str
     prefix: str = ""
     failures: list[str] = field(default_factory=list)
+    left_out: str = ""
     last_words: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def outcome(self) -> str:
+        """Return ``FAILED``, ``left out`` or ``passed``."""
+        if self.failures:
+            return "FAILED"
+        return "left out" if self.left_out else "passed"
 
     def say(self, text: str) -> None:
         """Print whole lines."""
@@ -67,3 +77,18 @@ class Stage:
             self.failures.append(f"{shown} (exit status {process.returncode})")
             self.last_words += printed[-_LAST_LINES:]
         return "".join(printed)
+
+
+def verdict(stages: Sequence[Stage]) -> str:
+    """Return what came of each stage, and the sum of it in the last line."""
+    lines = []
+    for stage in stages:
+        lines.append(f"{stage.outcome:8}  {stage.seconds:6.1f} s  {stage.name}")
+        lines += [f"            {line}" for line in (stage.failures or filter(None, [stage.left_out]))]
+    names = {
+        outcome: ", ".join(stage.name for stage in stages if stage.outcome == outcome)
+        for outcome in ("FAILED", "passed", "left out")
+    }
+    if names["FAILED"]:
+        del names["passed"]
+    return "\n".join([*lines, "; ".join(f"{outcome}: {which}" for outcome, which in names.items() if which)])

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, sandboxops contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict on a run of the tests does not say of a stage that it passed when nothing was tested."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module, as the tests' own program finds it."""
+    monkeypatch.syspath_prepend(_TOOLS)
+    return importlib.import_module("stage")
+
+
+def test_what_is_left_out_has_not_passed(stages: Any) -> None:
+    ran, left_out = stages.Stage("unit", seconds=12.34), stages.Stage("fleet", left_out="only root can make hosts")
+    assert stages.verdict([ran, left_out]).splitlines() == [
+        "passed      12.3 s  unit",
+        "left out     0.0 s  fleet",
+        "            only root can make hosts",
+        "passed: unit; left out: fleet",
+    ]
+    assert stages.verdict([left_out]).splitlines()[-1] == "left out: fleet"
+
+
+def test_what_failed_comes_with_each_failure(stages: Any) -> None:
+    ran, failed = stages.Stage("unit"), stages.Stage("lint", failures=["ruff", "mypy"])
+    assert stages.verdict([ran, failed]).splitlines()[1:] == [
+        "FAILED       0.0 s  lint",
+        "            ruff",
+        "            mypy",
+        "FAILED: lint",
+    ]
