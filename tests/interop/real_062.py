@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from home_database import sandbox_status
 
 _DRIVER = Path(__file__).with_name("sdk062_driver.py")
+_CHURN = Path(__file__).with_name("sdk062_churn.py")
+_CHURN_SECONDS = 30  # for the round that is under way when the process is told to end
 _MIN_UPPER_MIB = 80  # less is too small for the file system that it makes
 IMAGE_REFERENCE = "docker.io/library/golden:1"
 IMAGE_MANIFEST_DIGEST = "sha256:" + "6d" * 32
@@ -52,13 +56,10 @@ class Sdk062:
         Raises:
             SdkRefusal: The SDK raised.
         """
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MSB_")}
-        # A program that ends at once stands in for the one that starts a virtual machine.
-        environment.update(MSB_HOME=str(self.home), HOME=str(self.home), MSB_PATH="/bin/false")
         done = subprocess.run(
             [self._python, _DRIVER],
             input=json.dumps({"operation": operation, "arguments": arguments}, default=str),
-            env=environment,
+            env=self._environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -69,6 +70,27 @@ class Sdk062:
         if "error" in answer:
             raise SdkRefusal(answer["error"]["class"], answer["error"]["message"])
         return answer["result"]
+
+    @contextlib.contextmanager
+    def churn(self, sandbox: str) -> Iterator[Callable[[], list[str | None]]]:
+        """Let a process list, create and remove snapshots of a stopped sandbox, round after round, during the block.
+
+        Yields a function that returns what went wrong in each round until now, None where nothing did. Once the block
+        has ended, ``theirs-N`` of the last round stands and no other.
+        """
+        printed = self.home.with_name(f"{self.home.name}-churn")
+        with printed.open("wb") as lines:
+            process = subprocess.Popen(
+                [self._python, _CHURN, sandbox], stdin=subprocess.PIPE, stdout=lines, env=self._environment()
+            )
+        try:
+            yield lambda: [json.loads(line) for line in printed.read_text(encoding="utf-8").split("\n")[:-1]]
+            process.communicate(timeout=_CHURN_SECONDS)
+        finally:
+            process.kill()
+            process.communicate()
+        if process.returncode:
+            raise AssertionError(f"the program that churns with the SDK ended with {process.returncode}")
 
     def create_with_parent(self, sandbox: str, name: str, parent: str | None) -> str:
         """Create a snapshot with recorded integrity, name its parent and return its digest.
@@ -117,6 +139,12 @@ class Sdk062:
     def status(self, name: str) -> str | None:
         """Return the sandbox's status from the home's database, None when it has no row."""
         return sandbox_status(self.home, name)
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment variables for the SDK."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("MSB_")}
+        # A program that ends at once stands in for the one that starts a virtual machine.
+        return environment | {"MSB_HOME": str(self.home), "HOME": str(self.home), "MSB_PATH": "/bin/false"}
 
     def _create(self, name: str, reference: str, pull_policy: str) -> str:
         """Create a sandbox and return what kept it from starting."""
