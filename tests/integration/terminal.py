@@ -61,7 +61,7 @@ class Terminal:
         return self.process.wait(_PATIENCE_SECONDS)
 
     def _read(self) -> bool:
-        readable, _, _ = select.select([self._fd], [], [], _PATIENCE_SECONDS)
+        readable, *dummy = select.select([self._fd], [], [], _PATIENCE_SECONDS)
         assert readable, f"nothing for {_PATIENCE_SECONDS} s after: {self.printed}"
         try:
             content = os.read(self._fd, 4096)
