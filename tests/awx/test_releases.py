@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A workflow that publishes to a server with a password and distributes from there, with nothing left to read of it."""
+"""A workflow that publishes to a server with a password and distributes from there, with nothing left to read of it.
+
+What changes something goes to an executor as a stream, and what finds nothing to do runs here.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ def test_a_release_is_published_and_distributed(
     assert changes(before, list_tree(homes)) == []
     assert store.sent() == []
 
-    published = publishing()
+    published = publishing(remote=True)
     require_success(published)
     again = publishing()
     require_success(again)
@@ -88,9 +91,9 @@ def test_a_release_is_published_and_distributed(
 
     hosts = ("host1", "host2")
     distributing = job_template("distribute", {name: {"snapshot_distribute_home": homes / name} for name in hosts})
-    for changed in (hosts, ()):
+    for changed, remote in ((hosts, True), ((), False)):
         # A later job of the workflow gets what the earlier one has handed on, over its own answers.
-        job = distributing.launch("-vvv", **CREDENTIAL, **handed)
+        job = distributing.launch("-vvv", remote=remote, **CREDENTIAL, **handed)
         require_success(job)
         assert set(job.changed) == set(changed)
         require_no_secret(job)
@@ -115,8 +118,8 @@ def test_both_go_in_one_job(homes: Path, job_template: NewTemplate, store: HttpS
     }
     credential = {name: value for name, value in CREDENTIAL.items() if name.startswith("snapshot_publish_")}
     template = job_template("golden", inventory)
-    for changed in ({"builder", "host1"}, set()):
-        job = template.launch("-vvv", **answers, **credential)
+    for changed, remote in (({"builder", "host1"}, True), (set(), False)):
+        job = template.launch("-vvv", remote=remote, **answers, **credential)
         require_success(job)
         assert set(job.changed) == changed
         require_no_secret(job)
