@@ -123,6 +123,10 @@ options:
       - Compute the recorded integrity of every snapshot in the pass that packs or unpacks it, and write or install
         nothing if one differs.
       - It covers the apparent size. About half a second for each GiB, whatever the layer holds.
+      - With O(state=exported), an archive that is there already is written anew when it is damaged. One whose
+        RV(archive.sha256) is known from its extended attribute is taken to be whole. One that was written to since is
+        read and has to have that digest. One without the attribute, such as a copy, is unpacked and verified as by an
+        import, to which damage in the content of an image's layers is no damage.
     type: bool
     default: true
   force:

@@ -14,13 +14,14 @@ from .._core.digests import is_sha256
 from .._core.errors import RequestError, StateError, excerpt
 from .._disk.zstd import LEVELS, require_backend
 from .._formats.snapshot_names import looks_like_path, require_snapshot_name
+from .._observe.archive import find_sound_sha256
 from .._observe.archive_file import find_sha256, is_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
 from .._observe.home import Home, require_writable
 from .._observe.image_cache import CachedImage, observe_image
 from .._observe.lineage import observe_lineage
 from .._observe.store import find_digest
-from .._plan.archive import NO_COMPRESSION, ZSTD, WantedArchive, WriteArchive, plan_export, resolve_layout
+from .._plan.archive import NO_COMPRESSION, ZSTD, WantedArchive, WriteArchive, plan_export, plan_repair, resolve_layout
 from .._plan.image_shipment import NO_SHIPMENT, Shipment, plan_shipment, unshippable_files
 from .._plan.plan import Plan
 from .results import snapshot_results
@@ -45,7 +46,7 @@ def export_snapshot(task: Task, home: Home) -> Outcome:
             if await_images(task, home, images):
                 return _predict_export(wanted, task)
             shipment = plan_shipment(home.cache_dir, images) if images else NO_SHIPMENT
-            plan = make_export_plan(wanted, artifacts, shipment)
+            plan, kept = _decide(task, wanted, artifacts, shipment)
         if plan.steps and wanted.compression == ZSTD:
             require_backend()
         archive: dict[str, Any] = {name: plan.after[name] for name in ("path", "head", "compression", "layout")}
@@ -56,12 +57,25 @@ def export_snapshot(task: Task, home: Home) -> Outcome:
                     if isinstance(step, WriteArchive):
                         archive["sha256"] = apply_export(step, threads(task), task.traffic, task.params["verify"])
         if not (plan.steps and task.check_mode):
-            if not plan.steps:
-                archive["sha256"] = find_sha256(wanted.path, task.traffic)
+            archive.setdefault("sha256", kept)
             archive["size"] = os.path.getsize(wanted.path)
             archive["members"] = member_names(artifacts, shipment)
             archive["unpacked_bytes"] = unpacked_bytes(artifacts, shipment)
     return Outcome(plan, {"archive": archive, "snapshots": snapshot_results(home, artifacts)})
+
+
+def _decide(
+    task: Task, wanted: WantedArchive, artifacts: tuple[Artifact, ...], shipment: Shipment
+) -> tuple[Plan, str | None]:
+    """Return what to do, and the digest of an archive that stays."""
+    plan = make_export_plan(wanted, artifacts, shipment)
+    if plan.steps:
+        return plan, None
+    if not task.params["verify"]:
+        return plan, find_sha256(wanted.path, task.traffic)
+    digests = [artifact.descriptor.digest for artifact in artifacts]
+    kept = find_sound_sha256(wanted.path, digests, task.traffic)
+    return (plan_repair(plan, wanted, artifacts, shipment) if kept is None else plan), kept
 
 
 def unpacked_bytes(artifacts: Sequence[Artifact], shipment: Shipment) -> int:

@@ -28,12 +28,22 @@ def record_digest(fd: int, digest: str) -> None:
 
 def recorded_digest(fd: int) -> str | None:
     """Return the digest that an open file was written with, or None when nothing tells it or the file is another."""
-    try:
-        record = os.getxattr(fd, _ATTRIBUTE)
-    except OSError:
-        return None
+    record = _read(fd)
     digest = record.decode("ascii", "replace").partition(" ")[0]
     return digest if is_sha256(digest) and record == _record(fd, digest) else None
+
+
+def outdated_digest(fd: int) -> str | None:
+    """Return the digest of a record that no longer counts: what the file's bytes have if they are still the same."""
+    digest = _read(fd).decode("ascii", "replace").partition(" ")[0]
+    return digest if is_sha256(digest) and recorded_digest(fd) is None else None
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.getxattr(fd, _ATTRIBUTE)
+    except OSError:
+        return b""
 
 
 def _record(fd: int, digest: str) -> bytes:

@@ -8,18 +8,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import FormatError, IntegrityError, UnsupportedError, excerpt
+from .._disk.digest_record import outdated_digest, recorded_digest
 from .._disk.sparse_file import BufferPool, Traffic
 from .._disk.stage_thread import StageThread
-from .archive_file import open_archive
+from .archive_file import hash_archive, open_archive
 from .archive_limits import ArchiveLimits
 from .archive_reader import ArchiveReader
 from .archive_walk import ArchiveSink, ArchiveWalk
 from .archived_snapshot import ArchivedSnapshot
 from .cache_walk import CacheSink, CacheWalk, CarriedFile, CarriedImage, PinnedImage
+
+# What was written here may be more than an import takes from strangers.
+_ANY = 1 << 62
+_OWN_LIMITS = ArchiveLimits(members=_ANY, apparent_bytes=_ANY, allocated_bytes=_ANY, extents=_ANY)
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,35 @@ def observe_archive(
         images=images,
         cache_files=tuple(cache.files.values()),
     )
+
+
+def find_sound_sha256(path: str, digests: Sequence[str], traffic: Traffic) -> str | None:
+    """Return the SHA-256 digest of an archive file that is as an export wrote it, or None when it is damaged.
+
+    A record of that export is believed as long as it counts, and after that held against the bytes of the file. Without
+    one the archive is walked and verified, which finds what an import of it would find.
+
+    Args:
+        path: The archive file.
+        digests: The snapshots that it has to hold.
+        traffic: Where the bytes are counted.
+
+    Raises:
+        StateError: There is no such file.
+        UnsupportedError: A walk needs an algorithm or library that is missing.
+    """
+    with open_archive(path) as fd:
+        recorded, outdated = recorded_digest(fd), outdated_digest(fd)
+    if recorded is not None:
+        return recorded
+    if outdated is not None:
+        return outdated if hash_archive(path, traffic) == outdated else None
+    try:
+        archive = observe_archive(path, _OWN_LIMITS, verify=True, traffic=traffic)
+    except (FormatError, IntegrityError):
+        return None
+    found = [snapshot.descriptor.digest for snapshot in archive.snapshots]
+    return archive.sha256 if sorted(found) == sorted(digests) else None
 
 
 @contextlib.contextmanager

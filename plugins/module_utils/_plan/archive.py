@@ -132,6 +132,12 @@ def plan_export(
     return Plan((WriteArchive(wanted, artifacts, shipment),), before, after)
 
 
+def plan_repair(plan: Plan, wanted: WantedArchive, artifacts: tuple[Artifact, ...], shipment: Shipment) -> Plan:
+    """Decide to write an archive anew that was to be left, because it turned out to be damaged."""
+    before = {"path": wanted.path, "state": "exists, damaged"}
+    return Plan((WriteArchive(wanted, artifacts, shipment),), before, plan.after)
+
+
 def require_shippable(
     contents: ArchiveContents, artifacts: tuple[Artifact, ...], shipment: Shipment, path: str
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import (
+    outdated_digest,
     record_digest,
     recorded_digest,
 )
@@ -90,11 +91,21 @@ def test_a_digest_of_another_form_tells_nothing_even_with_the_right_facts(file: 
     assert recorded(file) is None
 
 
+def test_a_record_that_counts_no_longer_still_says_what_the_file_was(file: Path) -> None:
+    with opened(file) as fd:
+        assert outdated_digest(fd) is None
+        os.utime(fd, ns=(0, 0))
+        assert outdated_digest(fd) == DIGEST
+        os.setxattr(fd, ATTRIBUTE, b"sha256:abc 1 7 0")
+        assert outdated_digest(fd) is None
+
+
 def test_where_no_record_can_be_kept_nothing_fails() -> None:
     read_end, write_end = os.pipe()
     try:
         record_digest(write_end, DIGEST)
         assert recorded_digest(read_end) is None
+        assert outdated_digest(read_end) is None
     finally:
         os.close(read_end)
         os.close(write_end)

@@ -26,9 +26,11 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.arch
     WriteArchive,
     archive_contents,
     plan_export,
+    plan_repair,
     resolve_layout,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.image_shipment import (
+    NO_SHIPMENT,
     ShipFile,
     Shipment,
 )
@@ -131,6 +133,14 @@ def test_an_archive_of_another_program_is_replaced() -> None:
     plan = plan_export(ARCHIVE, (ONE,), None, exists=True, is_archive=True)
     assert len(plan.steps) == 1
     assert plan.before == {"path": "/x/a.tar.zst", "state": "exists, written by another program"}
+
+
+def test_an_archive_that_turned_out_to_be_damaged_is_written_anew() -> None:
+    left = plan_export(ARCHIVE, (ONE, TWO), contents(), exists=True, is_archive=False)
+    plan = plan_repair(left, ARCHIVE, (ONE, TWO), NO_SHIPMENT)
+    assert plan.steps == (WriteArchive(ARCHIVE, (ONE, TWO)),)
+    assert plan.before == {"path": "/x/a.tar.zst", "state": "exists, damaged"}
+    assert plan.after == left.after
 
 
 def test_a_file_that_is_no_archive_is_replaced_by_force_only() -> None:
