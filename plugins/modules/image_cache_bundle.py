@@ -156,19 +156,20 @@ EXAMPLES = r"""
   delegate_to: builder
   register: exported
 
-- name: Fetch the bundle from the builder
-  ansible.builtin.fetch:
+- name: Take the bundle to the controller
+  sandboxops.microsandbox.archive_fetch:
     src: /srv/bundles/{{ inventory_hostname }}.tar.zst
     dest: bundles/{{ inventory_hostname }}.tar.zst
-    flat: true
+    checksum: "{{ exported.bundle.sha256 }}"
   delegate_to: builder
+  when: not ansible_check_mode  # which exports nothing
 
-- name: Copy it to the host
-  ansible.builtin.copy:
+- name: Bring it to the host
+  sandboxops.microsandbox.archive_transfer:
     src: bundles/{{ inventory_hostname }}.tar.zst
     dest: /srv/image.tar.zst
-    mode: "0644"
-  ignore_errors: "{{ ansible_check_mode }}"  # which fetches nothing
+    checksum: "{{ exported.bundle.sha256 }}"
+  when: not ansible_check_mode
 
 - name: Install it, and make sure that every image boots offline
   sandboxops.microsandbox.image_cache_bundle:
