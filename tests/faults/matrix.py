@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Put faults into the calls of every operation, and print what came of it as a Markdown table.
 
-usage: matrix.py [--directory DIRECTORY] [--only WORDS] [--sampled]
+usage: matrix.py [--directory DIRECTORY] [--only WORDS] [--sampled | --data]
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Callable
 
 from tracing import Call, why_not_here
 from trial import ASIDE, BETWEEN, FAULTS, NEW, OLD, SOME, UNINDEXED, Bench, Point, Verdict
-from worlds import OPERATIONS, Operation, Scene
+from worlds import LONG_IMPORTS, OPERATIONS, Operation, Scene
 
 _STATES = (OLD, NEW, UNINDEXED, SOME, ASIDE, BETWEEN)
 Judged = tuple[Point, Verdict]
@@ -26,7 +27,7 @@ _WITH_PRIVATE_COPIES = ("capture, new", "index")
 # Calls for which a file system may need room.
 _ALLOCATING = (
     *("openat", "write", "pwrite64", "copy_file_range", "ftruncate", "fallocate", "fsync", "fdatasync"),
-    *("mkdir", "mkdirat", "rename", "renameat", "renameat2"),
+    *("mkdir", "mkdirat", "rename", "renameat", "renameat2", "linkat", "fsetxattr"),
 )
 _STEPS = ("fsync", "fdatasync", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "unlink", "unlinkat", "rmdir")
 
@@ -34,19 +35,23 @@ _STEPS = ("fsync", "fdatasync", "rename", "renameat", "renameat2", "mkdir", "mkd
 def all_points(bench: Bench) -> Iterator[Point]:
     """Yield every fault of the full matrix.
 
-    A call that changes something fails in each way that it can. A lock, a call on the database's shared memory, and a
-    call that only reads, are taken once for each set of arguments; so are the calls on private copies of the database,
-    which are the same in all operations, in those of ``_WITH_PRIVATE_COPIES``.
+    A call that changes something or reads data fails in each way that it can. A lock, a call on the database's shared
+    memory, and a call that reads anything else, are taken once for each set of arguments; so are the calls on private
+    copies of the database, which are the same in all operations, in those of ``_WITH_PRIVATE_COPIES``.
     """
     seen: set[str] = set()
     for call in bench.calls:
         if call.is_private and bench.operation.name not in _WITH_PRIVATE_COPIES:
             continue
-        is_fleeting = call.is_reading or call.is_private or call.name == "fcntl" or "-shm" in call.text
+        is_fleeting = (
+            (call.is_reading and not call.reads_data) or call.is_private or call.name == "fcntl" or "-shm" in call.text
+        )
         if is_fleeting and call.text in seen:
             continue
         seen.add(call.text)
-        if call.is_reading:
+        if call.reads_data:
+            faults = [fault for fault in FAULTS if fault != "ENOSPC"]
+        elif call.is_reading:
             faults = ["EIO"]
         elif is_fleeting:
             faults = ["EIO", "kill"]
@@ -59,9 +64,13 @@ def all_points(bench: Bench) -> Iterator[Point]:
 def sampled_points(bench: Bench) -> Iterator[Point]:
     """Yield the faults that stand for the others: at every step, and at the first, middle and last of other calls.
 
-    A step that fails is one that the kill before the next step does not cover.
+    A step that fails is one that the kill before the next step does not cover. Of the reads, only the middle one of
+    data is taken.
     """
     others: dict[str, list[Call]] = {}
+    reads = [call for call in bench.calls if call.reads_data]
+    if reads:
+        yield Point(reads[len(reads) // 2], "EIO")
     for call in bench.calls:
         if call.is_private or call.is_reading:
             continue
@@ -75,6 +84,13 @@ def sampled_points(bench: Bench) -> Iterator[Point]:
             yield Point(call, "ENOSPC")
             if call.name in ("pwrite64", "copy_file_range"):
                 yield Point(call, "kill")
+
+
+def data_points(bench: Bench) -> Iterator[Point]:
+    """Yield the faults of the full matrix that are in reads of data, links, owners by path, and attributes."""
+    for point in all_points(bench):
+        if point.call.reads_data or point.call.name in ("linkat", "lchown", "fsetxattr"):
+            yield point
 
 
 def count(judged: list[Judged]) -> list[int]:
@@ -92,11 +108,11 @@ def count(judged: list[Judged]) -> list[int]:
     return [*cells, sum(v.orphans > 0 for v in found), sum(bool(v.problems) for v in found)]
 
 
-def judge_operation(operation: Operation, directory: Path, is_sampled: bool) -> list[Judged]:
+def judge_operation(operation: Operation, directory: Path, points: Callable[[Bench], Iterator[Point]]) -> list[Judged]:
     """Judge the faults of an operation, and print the promises that are broken as they are found."""
     bench = Bench(Scene(directory, operation))
     found = []
-    for point in sampled_points(bench) if is_sampled else all_points(bench):
+    for point in points(bench):
         verdict = bench.judge(point)
         found.append((point, verdict))
         for problem in verdict.problems:
@@ -109,7 +125,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Put faults into the calls of every operation.")
     parser.add_argument("--directory", type=Path, help="where the worlds are made (default: the temporary directory)")
     parser.add_argument("--only", default="", help="only operations whose name contains this")
-    parser.add_argument("--sampled", action="store_true", help="only the faults that stand for the others")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument(
+        "--sampled",
+        action="store_const",
+        dest="points",
+        const=sampled_points,
+        help="only the faults that stand for the others",
+    )
+    some.add_argument(
+        "--data",
+        action="store_const",
+        dest="points",
+        const=data_points,
+        help="only faults in reads of data, links, owners by path, and attributes",
+    )
+    parser.set_defaults(points=all_points)
     options = parser.parse_args()
     reason = why_not_here()
     if reason is not None:
@@ -117,9 +148,9 @@ def main() -> int:
     rows = []
     print(f"{_row(_HEADS)}\n| --- |{' ---: |' * (len(_HEADS) - 1)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-", dir=options.directory) as directory:
-        for operation in OPERATIONS:
+        for operation in (*OPERATIONS, *LONG_IMPORTS):
             if options.only in operation.name:
-                rows.append(count(judge_operation(operation, Path(directory), options.sampled)))
+                rows.append(count(judge_operation(operation, Path(directory), options.points)))
                 print(_row([operation.name, *rows[-1]]), flush=True)
     total = [sum(column) for column in zip(*rows)]
     print(_row(["all", *total]))

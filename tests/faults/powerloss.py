@@ -32,11 +32,12 @@ _STATES = (OLD, NEW, UNINDEXED, SOME, ASIDE, BETWEEN)
 def cut_before(bench: Bench, mount: Mount, call: Call) -> Verdict:
     """Lose the power right before a call."""
     _reset(bench, mount)
-    ended = run_traced(bench.operation, bench.scene.world, [f"{call.name}:{KILL.format(call.number)}"])
+    kill = f"{call.name}:{KILL.format(call.number)}"
+    ended = run_traced(bench.operation, bench.scene.world, [kill], call.only_on)
     mount.cut_power()
     mount.power_up()
     verdict = bench.judge_end(f"power cut before {call.name} #{call.number}: {call.text}", ended, True)
-    return verdict if ended.hit else replace(verdict, problems=("the power cut hit nothing",))
+    return verdict if ended.was_hit_at(call) else replace(verdict, problems=("the power cut hit nothing",))
 
 
 def cut_after(bench: Bench, mount: Mount, seconds: float) -> Verdict:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matrix import judge_operation, sampled_points
+from matrix import data_points, judge_operation, sampled_points
 from trial import BETWEEN, OLD, Bench
-from worlds import OPERATIONS, Operation, Scene
+from worlds import LONG_IMPORTS, OPERATIONS, Operation, Scene
 
 
 class _DeletesFirst(Operation):
@@ -31,10 +31,24 @@ class _DeletesFirst(Operation):
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 def test_a_fault_leaves_old_or_new_and_the_next_run_succeeds(operation: Operation, directory: Path) -> None:
-    judged = judge_operation(operation, directory, is_sampled=True)
+    judged = judge_operation(operation, directory, sampled_points)
 
     assert len({point.call.name for point, dummy in judged}) > 5
     assert [(verdict.what, verdict.problems) for dummy, verdict in judged if verdict.problems] == []
+
+
+@pytest.mark.parametrize("operation", LONG_IMPORTS, ids=lambda operation: operation.name)
+def test_a_read_that_fails_anywhere_in_a_long_archive_leaves_the_old_state(
+    operation: Operation, directory: Path
+) -> None:
+    judged = judge_operation(operation, directory, data_points)
+
+    calls = {point.call for point, dummy in judged}
+    assert len(calls) >= 5
+    # What is compressed is read by a thread.
+    assert any(call.only_on is not None for call in calls) == operation.name.endswith(".zst")
+    assert [(verdict.what, verdict.problems) for dummy, verdict in judged if verdict.problems] == []
+    assert {(verdict.state, verdict.ended) for dummy, verdict in judged} == {(OLD, "failed"), (OLD, "killed")}
 
 
 def test_the_judge_sees_an_operation_that_deletes_first(directory: Path) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -26,11 +27,13 @@ from typing import Any, Callable, NoReturn
 
 from worlds import Operation
 
+# The C library makes preadv2 and pwritev2 of what Python calls preadv and pwritev.
 _CHANGING = (
-    "openat,write,pwrite64,copy_file_range,ioctl,ftruncate,fallocate,fsync,fdatasync,rename,renameat,renameat2,unlink,"
-    "unlinkat,mkdir,mkdirat,rmdir,fchmod,fchown,fchownat,flock,fcntl"
+    "openat,write,pwrite64,copy_file_range,ioctl,ftruncate,fallocate,fsync,fdatasync,rename,renameat,renameat2,linkat,"
+    "unlink,unlinkat,mkdir,mkdirat,rmdir,fchmod,fchown,fchownat,lchown,fsetxattr,flock,fcntl"
 )
-_READING = ("read", "pread64", "preadv", "lseek", "getdents64")
+_READING_DATA = ("readv", "preadv2")
+_READING = (*_READING_DATA, "read", "pread64", "lseek", "getdents64")
 _OPENS_FOR_WRITING = re.compile(r"O_(WRONLY|RDWR|CREAT)")
 _LOCKS_OR_CLONES = re.compile(r"F_(OFD_)?SETLK|FICLONE")
 # What a failed call has not read is shown as an address.
@@ -45,18 +48,27 @@ class Call:
 
     Attributes:
         name: The system call.
-        number: How many calls of that name the operation has made by then, this one included.
+        number: How many calls of that name its thread has made by then, this one included; on the same file when it is
+            not the main thread.
         text: The call with its arguments, without what differs from run to run.
+        only_on: The file, in the world, on which alone calls are numbered and given faults, so that a thread's are told
+            from those of the main thread, which makes fewer; None for the main thread's.
     """
 
     name: str
     number: int
     text: str
+    only_on: str | None = None
 
     @property
     def is_reading(self) -> bool:
         """Return whether the call changes nothing."""
         return self.name in _READING or (self.name == "openat" and not _OPENS_FOR_WRITING.search(self.text))
+
+    @property
+    def reads_data(self) -> bool:
+        """Return whether it reads what uppers and files of the image cache consist of, or an archive."""
+        return self.name in _READING_DATA or (self.name == "read" and "</archives/" in self.text)
 
     @property
     def is_private(self) -> bool:
@@ -82,28 +94,41 @@ class Ended:
     calls: tuple[Call, ...]
     hit: tuple[Call, ...]
 
+    def was_hit_at(self, call: Call) -> bool:
+        """Return whether the fault was put into this call, or into another thread's call of this name and number."""
+        return any((other.name, other.number) == (call.name, call.number) for other in self.hit)
 
-def run_traced(operation: Operation, world: Path, faults: Sequence[str] = ()) -> Ended:
+
+def run_traced(operation: Operation, world: Path, faults: Sequence[str] = (), only_on: str | None = None) -> Ended:
     """Run an operation in a process of its own.
 
     Args:
         operation: What to run.
         world: Where.
         faults: What to put into its calls, as strace's ``inject`` takes it.
+        only_on: The file, in the world, on which alone calls are traced and given faults.
     """
     missing = [f"{name}:error=ENOSYS" for name in operation.without]
     with tempfile.TemporaryDirectory(prefix="trace-") as directory:
         printed = Path(directory, "printed")
         child, start = _fork_waiting(operation, world, printed)
+        options = [f"--inject={fault}" for fault in [*missing, *faults]]
+        options += [] if only_on is None else [f"--trace-path={world}{only_on}"]
         try:
-            tracer = _attach(child, Path(directory, "calls"), [*missing, *faults])
+            tracer = _attach(child, Path(directory, "calls"), options)
             os.write(start, b"!")
         finally:
             os.close(start)
             dummy, status = os.waitpid(child, 0)
         tracer.communicate()
-        trace = Path(directory, f"calls.{child}").read_text(encoding="utf-8")
-        return _read_end(printed, status, *_parse(trace, world))
+        # The first is the main thread's.
+        files = sorted(Path(directory).glob("calls.*"), key=lambda path: path.suffix != f".{child}")
+        reached: Counter[tuple[str, str]] = Counter()
+        calls: list[Call] = []
+        hit: list[Call] = []
+        for file in files:
+            _parse(file.read_text(encoding="utf-8"), world, reached, calls, hit)
+        return _read_end(printed, status, tuple(calls), tuple(hit))
 
 
 def start_apart(operation: Operation, world: Path) -> Callable[[], Ended]:
@@ -172,7 +197,9 @@ def _run_child(operation: Operation, world: Path, result: int, reader: int) -> N
         os.chdir("/")
         tempfile.tempdir = str(world / "tmp")
         # No call that is counted: strace may or may not see it begin.
-        if os.readv(reader, [bytearray(1)]):
+        waiting = select.poll()
+        waiting.register(reader, select.POLLIN)
+        if waiting.poll()[0][1] & select.POLLIN:
             text = json.dumps(operation.run(world))
     except BaseException:  # noqa: BLE001
         text = traceback.format_exc()
@@ -182,11 +209,11 @@ def _run_child(operation: Operation, world: Path, result: int, reader: int) -> N
         os._exit(0)
 
 
-def _attach(process: int, trace: Path, injected: Sequence[str]) -> subprocess.Popen[str]:
-    # One file for each thread, so that no line is torn. The threads of ours only read, hash and unpack.
+def _attach(process: int, trace: Path, options: Sequence[str]) -> subprocess.Popen[str]:
+    # One file for each thread, so that no line is torn. Each counts its own calls, and so does strace for its faults.
     command = ["strace", "--follow-forks", "--output-separately", "--decode-fds=path", "--string-limit=0"]
     command += ["--signal=none", f"--trace={_CHANGING},{','.join(_READING)}", f"--output={trace}"]
-    command += [*(f"--inject={fault}" for fault in injected), f"--attach={process}"]
+    command += [*options, f"--attach={process}"]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert tracer.stderr is not None
     line = tracer.stderr.readline()
@@ -195,25 +222,40 @@ def _attach(process: int, trace: Path, injected: Sequence[str]) -> subprocess.Po
     return tracer
 
 
-def _parse(trace: str, world: Path) -> tuple[tuple[Call, ...], tuple[Call, ...]]:
-    """Return the calls in the world, and those of them that a fault was put into."""
+def _parse(trace: str, world: Path, reached: Counter[tuple[str, str]], calls: list[Call], hit: list[Call]) -> None:
+    """Add a thread's calls in the world, and those of them that a fault was put into.
+
+    Args:
+        trace: What strace wrote of the thread.
+        world: The world.
+        reached: How many calls of a name the threads before this one made on a file; nothing for the main thread. A
+            fault with a number that they reach is theirs.
+        calls: Where calls are added.
+        hit: Where calls with a fault are added.
+    """
+    is_main = not calls
     made: Counter[str] = Counter()
-    calls, hit = [], []
-    place = re.compile(rf'[<"]{re.escape(str(world))}[/>"]')
+    made_on: Counter[tuple[str, str]] = Counter()
+    place = re.compile(rf'[<"]{re.escape(str(world))}(?=[/>"])([^>"]*)')
     for line in trace.splitlines():
         name, bracket, arguments = line.partition("(")
         if not bracket:
             continue
         made[name] += 1
-        if not place.search(arguments) or (name in ("fcntl", "ioctl") and not _LOCKS_OR_CLONES.search(arguments)):
+        found = place.search(arguments)
+        if found is None or (name in ("fcntl", "ioctl") and not _LOCKS_OR_CLONES.search(arguments)):
+            continue
+        path = found.group(1)
+        made_on[name, path] += 1
+        if not is_main and made_on[name, path] <= reached[name, path]:
             continue
         text = f"{name}({arguments.rpartition(' = ')[0].rstrip()}".replace(str(world), "")
         text = _RANDOM.sub("*", _BUFFER.sub("*", _ENTRIES.sub("", text)))
-        calls.append(Call(name, made[name], text))
+        calls.append(Call(name, made[name], text) if is_main else Call(name, made_on[name, path], text, path))
         # A killed call has no result; strace marks the others.
         if arguments.endswith("= ?") or ("(INJECTED)" in arguments and "ENOSYS" not in arguments):
             hit.append(calls[-1])
-    return tuple(calls), tuple(hit)
+    reached |= made_on
 
 
 def why_not_here() -> str | None:

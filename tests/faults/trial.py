@@ -101,10 +101,10 @@ class Bench:
         """Put a fault into a fresh world, and judge what comes of it."""
         self.scene.reset()
         fault = f"{point.call.name}:{FAULTS[point.fault].format(point.call.number)}"
-        ended = run_traced(self.operation, self.scene.world, [fault])
+        ended = run_traced(self.operation, self.scene.world, [fault], point.call.only_on)
         may_leave = ended.is_killed or point.fault == "EIO from there on" or _hits_clearing(point.call)
         verdict = self.judge_end(str(point), ended, may_leave)
-        return verdict if ended.hit else replace(verdict, problems=("the fault hit nothing",))
+        return verdict if ended.was_hit_at(point.call) else replace(verdict, problems=("the fault hit nothing",))
 
     def judge_end(self, what: str, ended: Ended, may_leave: bool) -> Verdict:
         """Judge what a run left in the world, and what the next run makes of it.

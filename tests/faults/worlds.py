@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -21,6 +22,7 @@ from operation import run_operation
 _HOME_ARCHIVE = Path(__file__).parents[1] / "unit/data/homes/home-0.6.2.tar.xz"
 NOW_NS = 1_790_000_000_123_456_789
 _UPPER_BYTES = 768 << 10
+_LONG_BYTES = 4 << 20
 
 # A world's directory stays the same for all runs, because the index holds absolute paths.
 Parameters = Mapping[str, Any]
@@ -161,6 +163,23 @@ def _with_larger_archive(world: Path) -> None:
     for operation in (capture, export):
         _require_success(operation.run(world))
     _forget("large")(world)
+
+
+def _with_long_archives(world: Path) -> None:
+    """Export an upper whose content does not shrink, for imports that read their archive in many pieces."""
+    upper = world / "home/sandboxes/base/upper.ext4"
+    small = upper.read_bytes()
+    upper.write_bytes(random.Random(1).randbytes(_LONG_BYTES))  # noqa: S311 - content, not secrets
+    capture = Operation("prepare", "snapshot", {"name": "long", "sandbox": "base"})
+    long = _EXPORT | {"snapshot": "long"}
+    exports = [
+        Operation("prepare", "snapshot_archive", long | {"path": f"{{}}/archives/long.{kind}"})
+        for kind in ("tar", "tar.zst")
+    ]
+    for operation in (capture, *exports):
+        _require_success(operation.run(world))
+    _forget("long")(world)
+    upper.write_bytes(small)
 
 
 def _with_images(world: Path) -> None:
@@ -309,4 +328,15 @@ OPERATIONS = (
         is_several=True,
     ),
     Operation("index", "snapshot_index", {"prune": True}, _with_wrong_index),
+)
+
+# What they change is what the other imports change; reading is what there is more of.
+LONG_IMPORTS = tuple(
+    Operation(
+        f"import, long, {kind}",
+        "snapshot_archive",
+        _IMPORT | {"path": f"{{}}/archives/long.{kind}", "name": "long"},
+        _with_long_archives,
+    )
+    for kind in ("tar", "tar.zst")
 )
