@@ -31,6 +31,7 @@ _CHUNK_BYTES = 1 << 20
 _READ_SUFFIXES = (".ext4", ".erofs", ".zst", ".msb")
 _ALLOCATED_FACTOR = 1.02
 _SLACK_BYTES = 1 << 16  # what a file system may add to a small file for its own maps
+_VERIFIED = "verified"
 
 
 def measure_jobs(scene: Scene, rounds: int, keep: Callable[[str, Any], None], check: bool, only: str = "") -> int:
@@ -57,7 +58,7 @@ def measure_jobs(scene: Scene, rounds: int, keep: Callable[[str, Any], None], ch
         nonlocal checked
         product = scene.product()
         if is_first and (check or entry.who in (OURS, MODULE)):
-            checked += _check(scene, entry, product)
+            checked += _check(scene, entry, product, cost.answer)
         return product.stat().st_blocks * 512 if product else None
 
     for job, rivals in itertools.groupby(entries(scene), key=lambda entry: entry.job):
@@ -110,14 +111,19 @@ def warm(directory: Path) -> None:
                     os.pread(file.fileno(), min(_CHUNK_BYTES, end - at), at)
 
 
-def _check(scene: Scene, entry: Entry, product: Path | None) -> bool:
-    """Check what a contender produced and return whether there was something to check.
+def _check(scene: Scene, entry: Entry, product: Path | None, answer: dict[str, Any]) -> bool:
+    """Check what a contender produced or answered, and return whether there was something to check.
 
-    What a foreign program exports is checked by importing it, which the other jobs do.
+    What a foreign program exports is checked by importing it, which the other jobs do. The library's job of verifying
+    and the programs of microsandbox end with an error themselves where the content is not what was recorded.
     """
     where = f"{scene.workload.name}: {entry.job} by {entry.who}"
-    if entry.who == HASHLIB or entry.job == VERIFY:
+    if entry.who == HASHLIB:
         return False
+    if entry.job == VERIFY:
+        if entry.who == MODULE:
+            _require_verified(answer, where)
+        return entry.who == MODULE
     if product is None:
         raise SystemExit(f"{where} produced nothing")
     if entry.job in (EXPORT_DENSE, EXPORT_SPARSE):
@@ -132,6 +138,13 @@ def _check(scene: Scene, entry: Entry, product: Path | None) -> bool:
         if taken > source * _ALLOCATED_FACTOR + _SLACK_BYTES:
             raise SystemExit(f"{where} takes {taken} bytes of disk, the source {source}")
     return True
+
+
+def _require_verified(answer: dict[str, Any], where: str) -> None:
+    """Check that snapshot_info found the content of its one snapshot to be what was recorded."""
+    states = [snapshot["upper"]["integrity"]["state"] for snapshot in answer["snapshots"]]
+    if states != [_VERIFIED]:
+        raise SystemExit(f"{where} found {states}, not {[_VERIFIED]}")
 
 
 def require_same_content(first: Path, second: Path, where: str) -> None:
