@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cached_image import IMAGE, add_image, pin_image
 from contenders import LEVEL, Programs, Scene, link_sandbox
@@ -18,6 +20,22 @@ from real_062 import Sdk062
 
 _HERE = Path(__file__).resolve().parent
 _LAYER_BYTES = 16 << 20  # eight of them
+
+
+class _Task(NamedTuple):
+    """What is run again and again.
+
+    Attributes:
+        module: The module.
+        options: Its options but the home.
+        changes: Whether its first run has something to do.
+        is_right: Tells whether a result is what it must be.
+    """
+
+    module: str
+    options: dict[str, Any]
+    changes: bool = True
+    is_right: Callable[[dict[str, Any]], bool] = bool
 
 
 def measure_unchanged(scene: Scene, artifacts: int, rounds: int) -> dict[str, Any]:
@@ -36,55 +54,96 @@ def measure_unchanged(scene: Scene, artifacts: int, rounds: int) -> dict[str, An
     pin_image(sdk, "base")
     run([scene.programs.python, _HERE / "make_store.py", home, str(artifacts)], scene.programs.env)
     found = {}
-    for name, (module, options) in _tasks(scene, home).items():
-        first = _run_module(scene.programs, home, module, options)
-        if not first.answer["changed"] and "absent" not in name and name != "snapshot_index":
-            raise SystemExit(f"{name}: the first run changed nothing")
-        costs = [_run_module(scene.programs, home, module, options) for dummy in range(rounds)]
-        if any(cost.answer["changed"] for cost in costs):
-            raise SystemExit(f"{name}: a second run changed something: {costs[0].answer['steps']}")
+    for name, task in _tasks(scene, home, artifacts).items():
+        first = _run_module(scene.programs, home, task.module, task.options)
+        if first.answer["changed"] != task.changes:
+            raise SystemExit(f"{name}: the first run changed {'nothing' if task.changes else first.answer['steps']}")
+        costs = [_run_module(scene.programs, home, task.module, task.options) for dummy in range(rounds)]
+        for cost in costs:
+            if cost.answer["changed"]:
+                raise SystemExit(f"{name}: a second run changed something: {cost.answer['steps']}")
+            if not task.is_right(cost.answer):
+                raise SystemExit(f"{name}: a second run returned {cost.answer}")
         found[name] = _figures(costs)
     shutil.rmtree(home)
     return found
 
 
-def _tasks(scene: Scene, home: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return modules and options by the names of the rows; imports of images go into caches of their own."""
-    exported = {"state": "exported", "snapshot": "golden", "level": LEVEL}
-    imported = {"state": "imported", "name": "plain"}
-    with_image, bundle = home / "with-image.tar.zst", home / "bundle.tar.zst"
-    images = {"state": "exported", "images": [IMAGE.reference], "level": LEVEL}
+def _tasks(scene: Scene, home: Path, artifacts: int) -> dict[str, _Task]:
+    """Return what to run by the names of the rows, in this order; imports of images go into caches of their own."""
+    return {**_snapshot_tasks(), **_archive_tasks(scene, home), **_image_tasks(home), **_info_tasks(artifacts)}
+
+
+def _snapshot_tasks() -> dict[str, _Task]:
     return {
-        "snapshot: captured": ("snapshot", {"name": "golden", "sandbox": "base"}),
-        "snapshot: absent": ("snapshot", {"name": "gone", "state": "absent"}),
-        "snapshot: absent by digest": ("snapshot", {"digest": "sha256:" + "00" * 32, "state": "absent"}),
-        "snapshot_index": ("snapshot_index", {}),
-        "snapshot_archive: exported, dense": (
-            "snapshot_archive",
-            {**exported, "path": home / "dense.tar.zst", "layout": "dense"},
+        "snapshot: captured": _Task("snapshot", {"name": "golden", "sandbox": "base"}),
+        "snapshot: absent": _Task("snapshot", {"name": "gone", "state": "absent"}, changes=False),
+        "snapshot: absent by digest": _Task(
+            "snapshot", {"digest": "sha256:" + "00" * 32, "state": "absent"}, changes=False
         ),
-        "snapshot_archive: exported, sparse": (
-            "snapshot_archive",
-            {**exported, "path": home / "sparse.tar.zst", "layout": "sparse"},
+        "snapshot_index": _Task("snapshot_index", {}, changes=False),
+    }
+
+
+def _archive_tasks(scene: Scene, home: Path) -> dict[str, _Task]:
+    exported = {"state": "exported", "snapshot": "golden", "level": LEVEL}
+    with_image = home / "with-image.tar.zst"
+    tasks = {
+        "exported, dense": {**exported, "path": home / "dense.tar.zst", "layout": "dense"},
+        "exported, sparse": {**exported, "path": home / "sparse.tar.zst", "layout": "sparse"},
+        "exported, sparse, with its image": {**exported, "path": with_image, "layout": "sparse", "with_image": True},
+        "imported": {"state": "imported", "name": "plain", "path": scene.archive("sparse")},
+        "imported, of 0.6.2 by digest": {
+            "state": "imported",
+            "path": scene.archive("dense-062"),
+            "digest": _sealed_digest(scene),
+        },
+        "imported, with its image": {
+            "state": "imported",
+            "path": with_image,
+            "cache_dir": home / "cache-of-archive",
+        },
+    }
+    found = {f"snapshot_archive: {name}": _Task("snapshot_archive", options) for name, options in tasks.items()}
+    return {**found, "archive_transfer: present": _transfer_task(scene, home)}
+
+
+def _transfer_task(scene: Scene, home: Path) -> _Task:
+    """Return a transfer of an archive that is there already, so that nobody asks the server; only its mode is not."""
+    archive = home / "transferred.tar.zst"
+    shutil.copyfile(scene.archive("sparse"), archive)
+    archive.chmod(0o644)
+    with archive.open("rb") as file:
+        checksum = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+    options = {"dest": archive, "url": "http://127.0.0.1:9/nobody-listens", "checksum": checksum}
+    return _Task("archive_transfer", {**options, "size_bytes": archive.stat().st_size})
+
+
+def _image_tasks(home: Path) -> dict[str, _Task]:
+    bundle = home / "bundle.tar.zst"
+    exported = {"state": "exported", "images": [IMAGE.reference], "level": LEVEL, "path": bundle}
+    imported = {"state": "imported", "path": bundle, "cache_dir": home / "cache-of-bundle"}
+    return {
+        "image_cache_bundle: exported": _Task("image_cache_bundle", exported),
+        "image_cache_bundle: imported": _Task("image_cache_bundle", imported),
+    }
+
+
+def _info_tasks(artifacts: int) -> dict[str, _Task]:
+    """Return what never changes anything. By now the store holds some snapshots more than those made first."""
+
+    def info(module: str, is_right: Callable[[dict[str, Any]], bool], **options: object) -> _Task:
+        return _Task(module, options, changes=False, is_right=is_right)
+
+    return {
+        "snapshot_info": info("snapshot_info", lambda answer: len(answer["snapshots"]) > artifacts),
+        "sandbox_info": info("sandbox_info", lambda answer: [box["name"] for box in answer["sandboxes"]] == ["base"]),
+        "image_cache_info": info(
+            "image_cache_info",
+            lambda answer: [image["boots_offline"] for image in answer["images"]] == [True],
+            images=[IMAGE.reference],
         ),
-        "snapshot_archive: exported, sparse, with its image": (
-            "snapshot_archive",
-            {**exported, "path": with_image, "layout": "sparse", "with_image": True},
-        ),
-        "snapshot_archive: imported": ("snapshot_archive", {**imported, "path": scene.archive("sparse")}),
-        "snapshot_archive: imported, of 0.6.2 by digest": (
-            "snapshot_archive",
-            {"state": "imported", "path": scene.archive("dense-062"), "digest": _sealed_digest(scene)},
-        ),
-        "snapshot_archive: imported, with its image": (
-            "snapshot_archive",
-            {"state": "imported", "path": with_image, "cache_dir": home / "cache-of-archive"},
-        ),
-        "image_cache_bundle: exported": ("image_cache_bundle", {**images, "path": bundle}),
-        "image_cache_bundle: imported": (
-            "image_cache_bundle",
-            {"state": "imported", "path": bundle, "cache_dir": home / "cache-of-bundle"},
-        ),
+        "host_info": info("host_info", lambda answer: "zstd" not in [lack["what"] for lack in answer["missing"]]),
     }
 
 
