@@ -21,12 +21,13 @@ _WRITING = (
     *("capture, new", "capture, replacing", "export, replacing", "import, single", "import, chain", "index"),
     *("export with image", "import with image", "import with image, replacing", "bundle export", "bundle import"),
 )
+_REMOVING = ("removal", "removal of two")
 _FREE_BYTES = tuple(kib << 10 for kib in (0, 32, 96, 224, 480, 992))
 _NOBODY = 65534
 
 
 @pytest.mark.parametrize("mount", ["ext4", "tmpfs"], indirect=True)
-@pytest.mark.parametrize("name", _WRITING)
+@pytest.mark.parametrize("name", [*_WRITING, *_REMOVING])
 def test_a_full_disk_leaves_old_or_new(mount: Mount, name: str, operation_named: Callable[[str], Operation]) -> None:
     bench = Bench(Scene(mount.path, operation_named(name)))
     verdicts = []
@@ -40,6 +41,28 @@ def test_a_full_disk_leaves_old_or_new(mount: Mount, name: str, operation_named:
     assert [(verdict.what, verdict.problems) for verdict in verdicts if verdict.problems] == []
     assert {verdict.ended for verdict in verdicts} >= {"failed"}
     assert {verdict.state for verdict in verdicts} <= {OLD, NEW, UNINDEXED, SOME}
+
+
+@pytest.mark.parametrize("mount", ["ext4"], indirect=True)
+@pytest.mark.parametrize(("free_bytes", "state"), [(0, OLD), (4 << 10, UNINDEXED)])
+def test_a_removal_needs_room_for_one_directory_entry(
+    mount: Mount, directory: Path, free_bytes: int, state: str, operation_named: Callable[[str], Operation]
+) -> None:
+    bench = Bench(Scene(mount.path, operation_named("removal")))
+    bench.scene.reset()
+    # The private copies of the database lie on another disk, which has room.
+    temporary = bench.scene.world / "tmp"
+    temporary.rmdir()
+    temporary.symlink_to(directory)
+    mount.flush()
+    with mount.filled(free_bytes):
+        ended = start_apart(bench.operation, bench.scene.world)()
+    temporary.unlink()
+    temporary.mkdir()
+
+    verdict = bench.judge_end(f"{free_bytes} bytes free", ended, may_leave=False)
+
+    assert (verdict.state, verdict.ended, verdict.problems) == (state, "failed", ())
 
 
 @pytest.mark.parametrize("mount", ["ext4"], indirect=True)
