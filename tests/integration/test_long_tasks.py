@@ -146,21 +146,29 @@ def test_a_slow_task_shows_how_far_it_is_and_returns_what_it_returns_otherwise(a
     add_sandbox(home, "big", upper_bytes=3 * GIB)
     verify = task("snapshot_info", home=home, name="golden", verify=True)
     unwatched = {**verify, "vars": {"microsandbox_progress_interval": 0}}
+    archive, other = home / "big.tar", home.with_name("other")
     run = ansible.play(
         task("snapshot", home=home, name="golden", sandbox="big"),
         verify,
         unwatched,
+        task("snapshot_archive", home=home, state="exported", snapshot="golden", path=archive),
+        task("snapshot_archive", home=other, state="imported", path=archive, name="copied"),
         vars={"microsandbox_progress_interval": 0.5},
     )
     assert run.exit_status == 0, run.printed
-    for subject, verb in (("snapshot golden", "copying and hashing"), ("snapshot_info golden", "hashing")):
+    for subject, verb in (
+        ("snapshot golden", "copying and hashing"),
+        ("snapshot_info golden", "hashing"),
+        ("snapshot_archive golden", "packing"),
+        ("snapshot_archive copied", "unpacking"),
+    ):
         shown = [line for line in lines(run.printed) if line.startswith(f"[localhost] {subject}: {verb} ")]
         assert shown, run.printed
         shares = [int(share) for line in shown for share in re.findall(r" (\d+) % of 3\.00 GiB", line)]
         assert len(shares) == len(shown)
         assert shares == sorted(shares)
     assert re.search(r" \d+ % of 3\.00 GiB, [\d.]+ [KMG]iB/s, (\d+ min )?\d+ s left$", run.printed, re.MULTILINE)
-    for result in run.results[1:]:
+    for result in run.results[1:3]:
         del result["elapsed"]
         del result["home"]["free_bytes"]
     assert run.results[1] == run.results[2]
