@@ -30,6 +30,8 @@ from contenders import (
     VERIFY,
 )
 
+NO_ORIGIN = "When and where this was measured was not kept."
+
 _BEGIN, _END = "<!-- figures: written by tests/bench/run.py -->", "<!-- end of the figures -->"
 _MB = 1_000_000
 _UNCHANGED_SECONDS = 0.030
@@ -78,7 +80,7 @@ _TARGETS = (
 
 def write_report(results: dict[str, Any], path: Path) -> None:
     """Replace the figures in a Markdown file, or print them first to standard output where it has no place for them."""
-    figures = "\n\n".join(_sections(results))
+    figures = report_text(results)
     print(figures)
     text = path.read_text(encoding="utf-8")
     before, rest = text.split(_BEGIN)
@@ -86,44 +88,82 @@ def write_report(results: dict[str, Any], path: Path) -> None:
     path.write_text(f"{before}{_BEGIN}\n\n{figures}\n\n{_END}{after}", encoding="utf-8")
 
 
+def report_text(results: dict[str, Any]) -> str:
+    """Return all tables, each with when and where its figures were measured."""
+    return "\n\n".join(_sections(results))
+
+
 def _sections(results: dict[str, Any]) -> Iterable[str]:
-    machine = results["machine"]
-    yield (
-        f"Measured on {results['date']} at scale {results['scale']:g}: {machine['cpus']} cores ({machine['model']}),"
-        f" {machine['memory_gib']} GiB of memory, Linux {machine['kernel']}, {machine['filesystem']}, Python"
-        f" {machine['python']}."
-    )
     jobs = results.get("jobs", {})
+    yield f"All sizes are at scale {results['scale']:g}."
     if jobs:
         yield "### Targets of the library"
-        yield _table(
-            ("job", "workload", "target", "library", "the other", "share of the target", "verdict"),
-            (_target_row(target, jobs) for target in _TARGETS if target.job in jobs.get(target.workload, ())),
-        )
+        yield _origins(results, *(f"jobs/{target.workload}" for target in _TARGETS))
+        yield _targets(jobs)
         yield "### Disk after an import or capture"
+        yield _origins(results, "jobs")
         yield _allocated(jobs)
-    if results.get("unchanged"):
-        yield f"### Unchanged second run with 1000 artifacts in the store (target {_ms(_UNCHANGED_SECONDS)})"
-        yield _unchanged(results["unchanged"])
-    if results.get("listing"):
-        yield f"### `snapshot_info` over a whole store (target {_LISTING_SECONDS:g} s for 10 000 artifacts)"
-        yield _listing(results["listing"])
+    yield from _stores(results)
     for name, found in jobs.items():
-        source = found["source"]
-        yield (
-            f"### {name}: {source['apparent'] / (1 << 30):g} GiB apparent, {source['allocated'] / _MB:.1f} MB on disk"
-        )
-        rivals = {job: who for job, who in found.items() if job != "source"}
-        yield from _load_warning(rivals)
-        yield _everything(rivals, OURS)
+        yield from _workload(results, name, found)
     if results.get("images"):
-        yield from _images(results["images"])
+        yield from _images(results)
     if results.get("growth"):
         yield "### How cost grows with apparent size and with data"
+        yield _origins(results, "growth")
         yield "![Seconds of each job over the apparent size, and over the data](benchmark.svg)"
     if "W1" in jobs:
         yield "### What Ansible itself costs (W1)"
+        yield _origins(results, "jobs/W1")
         yield _ansible(jobs["W1"])
+
+
+def _stores(results: dict[str, Any]) -> Iterable[str]:
+    if results.get("unchanged"):
+        yield f"### Unchanged second run with 1000 artifacts in the store (target {_ms(_UNCHANGED_SECONDS)})"
+        yield _origins(results, "unchanged")
+        yield _unchanged(results["unchanged"])
+    if results.get("listing"):
+        yield f"### `snapshot_info` over a whole store (target {_LISTING_SECONDS:g} s for 10 000 artifacts)"
+        yield _origins(results, "listing")
+        yield _listing(results["listing"])
+
+
+def _workload(results: dict[str, Any], name: str, found: dict[str, Any]) -> Iterable[str]:
+    source = found["source"]
+    yield f"### {name}: {source['apparent'] / (1 << 30):g} GiB apparent, {source['allocated'] / _MB:.1f} MB on disk"
+    yield _origins(results, f"jobs/{name}")
+    rivals = {job: who for job, who in found.items() if job != "source"}
+    yield from _load_warning(rivals)
+    yield _everything(rivals, OURS)
+
+
+def _origins(results: dict[str, Any], *sections: str) -> str:
+    """Say when and on what machine the figures of these sections were measured: of each part, where that differs."""
+    parts: dict[str, list[str]] = {}
+    for key, origin in results.get("origins", {}).items():
+        if any(f"{key}/".startswith(f"{section}/") for section in sections) and not key.endswith("/source"):
+            parts.setdefault(_origin(origin), []).append(" ".join(key.split("/")[1:]))
+    if not parts:
+        return NO_ORIGIN
+    if len(parts) == 1:
+        return f"Measured on {next(iter(parts))}."
+    return "\n".join(f"* {'; '.join(names)}: measured on {origin}." for origin, names in parts.items())
+
+
+def _origin(origin: dict[str, Any]) -> str:
+    machine = origin["machine"]
+    return (
+        f"{origin['date']}: {machine['cpus']} cores ({machine['model']}), {machine['memory_gib']} GiB of memory,"
+        f" Linux {machine['kernel']}, {machine['filesystem']}, Python {machine['python']}"
+    )
+
+
+def _targets(jobs: dict[str, Any]) -> str:
+    return _table(
+        ("job", "workload", "target", "library", "the other", "share of the target", "verdict"),
+        (_target_row(target, jobs) for target in _TARGETS if target.job in jobs.get(target.workload, ())),
+    )
 
 
 def _target_row(target: _Target, jobs: dict[str, Any]) -> tuple[str, ...]:
@@ -179,11 +219,14 @@ def _listing(found: dict[str, Any]) -> str:
     return _table(("artifacts", "in-module time", "whole process", "peak memory", "verdict"), rows)
 
 
-def _images(found: dict[str, Any]) -> Iterable[str]:
+def _images(results: dict[str, Any]) -> Iterable[str]:
+    found = results["images"]
     yield f"### Image cache: {found['layers']} layers and their merged tree, {found['bytes'] / _MB:.1f} MB"
+    yield _origins(results, "images")
     yield from _load_warning(found["jobs"])
     yield _everything(found["jobs"], MODULE)
     yield "### What a target with most layers is spared"
+    yield _origins(results, "images")
     whole, *dummy = found["spared"].values()
     rows = [
         (

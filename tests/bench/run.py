@@ -8,17 +8,14 @@ usage: run.py [--scale FACTOR] [--rounds N] [--workloads W1,W2] [--sections jobs
 
 Everything that it makes lies below ``.cache/bench/``; at scale 1 that is up to 25 GB. ``--short`` makes small uppers,
 runs every contender once, checks what each produced and times nothing: it fails on a wrong result, never on a slow
-machine. Sections keep their figures between runs, so that one of them can be measured again.
+machine. Sections keep their figures between runs, with when and where each was measured, so that one of them can be
+measured again.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import fcntl
-import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -33,7 +30,8 @@ from contenders import Programs, Scene
 from growth import measure_growth
 from images import measure_images
 from jobs import measure_jobs
-from report import write_report
+from report import NO_ORIGIN, report_text, write_report
+from results import Results
 from setup_envs import ensure_environment, ensure_microsandbox
 from stores import measure_listing, measure_unchanged
 from workloads import make_image, workloads
@@ -60,34 +58,34 @@ def main() -> None:
 
 
 def _run_short(programs: Programs) -> None:
-    """Run everything small, once, and check the results."""
+    """Run everything small, once, and check the results and that the report can be written."""
     directory = _BENCH / "short"
     shutil.rmtree(directory, ignore_errors=True)
+    results = Results(_SHORT_SCALE)
     for workload in workloads(_SHORT_SCALE).values():
         scene = _scene(workload, directory, programs)
-        checks = measure_jobs(scene, rounds=1, keep=lambda job, figures: None, check=True)
+        checks = measure_jobs(scene, 1, results.keeper("jobs", workload.name), check=True)
         if workload.name == "W1":
-            measure_unchanged(scene, artifacts=20, rounds=1)
+            results.keep(measure_unchanged(scene, artifacts=20, rounds=1), "unchanged", workload.name)
         print(f"{workload.name}: {checks} products are what they must be")
-    measure_listing(directory / "listing", programs, artifacts=50, rounds=1)
-    print(f"images: {_measure_images(directory, programs, _SHORT_SCALE, 1)['checked']} products are what they must be")
+    results.keep({"50": measure_listing(directory / "listing", programs, artifacts=50, rounds=1)}, "listing")
+    images = _measure_images(directory, programs, _SHORT_SCALE, 1)
+    results.keep(images, "images")
+    print(f"images: {images['checked']} products are what they must be")
+    text = report_text(results.found)
+    if NO_ORIGIN in text:
+        raise SystemExit(f"a table does not say when and where it was measured:\n{text}")
     shutil.rmtree(directory)
     print("benchmark: every result is right")
 
 
 def _run(options: argparse.Namespace, programs: Programs) -> None:
     directory = _BENCH / f"scale-{options.scale:g}"
-    kept = directory / "results.json"
-    results: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    results.update(scale=options.scale, machine=_machine(), date=f"{datetime.date.today():%Y-%m-%d}")
     directory.mkdir(exist_ok=True)
-
-    def keep() -> None:
-        kept.write_text(json.dumps(results, indent=1))
-
+    results = Results(options.scale, directory / "results.json")
     for name, workload in workloads(options.scale).items():
         if name in options.workloads and {"jobs", "unchanged"} & set(options.sections):
-            _run_workload(options, _scene(workload, directory, programs), results, keep)
+            _run_workload(options, _scene(workload, directory, programs), results)
     whole: dict[str, Callable[[], Any]] = {
         "listing": lambda: {
             str(count): measure_listing(directory / "listing", programs, count, options.rounds)
@@ -98,27 +96,19 @@ def _run(options: argparse.Namespace, programs: Programs) -> None:
     }
     for section, measure in whole.items():
         if section in options.sections:
-            results[section] = measure()
-            keep()
+            results.keep(measure(), section)
     if "report" in options.sections:
-        _report(results, kept)
+        _report(results.found, directory / "results.json")
 
 
-def _run_workload(options: argparse.Namespace, scene: Scene, results: dict[str, Any], keep: Callable[[], None]) -> None:
+def _run_workload(options: argparse.Namespace, scene: Scene, results: Results) -> None:
     """Measure what is measured for each workload, and keep the figures job by job."""
     name = scene.workload.name
     if "jobs" in options.sections:
-        found = results.setdefault("jobs", {}).setdefault(name, {})
-
-        def keep_job(job: str, figures: Any) -> None:
-            found[job] = figures
-            keep()
-
-        measure_jobs(scene, options.rounds, keep_job, check=False, only=options.job)
+        measure_jobs(scene, options.rounds, results.keeper("jobs", name), check=False, only=options.job)
     if "unchanged" in options.sections and name in ("W1", "W2"):
         unchanged = measure_unchanged(scene, artifacts=1000, rounds=max(5, options.rounds))
-        results.setdefault("unchanged", {})[name] = unchanged
-        keep()
+        results.keep(unchanged, "unchanged", name)
 
 
 def _report(results: dict[str, Any], kept: Path) -> None:
@@ -161,25 +151,6 @@ def _scene(workload: Any, directory: Path, programs: Programs) -> Scene:
     scene = Scene(workload, image, directory / workload.name, programs)
     scene.prepare()
     return scene
-
-
-def _machine() -> dict[str, Any]:
-    """Return the machine in general terms."""
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.machine(),
-    )
-    filesystem = subprocess.run(
-        ["stat", "--file-system", "--format", "%T", _BENCH], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    return {
-        "cpus": len(os.sched_getaffinity(0)),
-        "model": model,
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)),
-        "kernel": ".".join(platform.release().split(".")[:2]),
-        "filesystem": filesystem,
-        "python": ".".join(platform.python_version_tuple()[:2]),
-    }
 
 
 if __name__ == "__main__":
