@@ -50,7 +50,17 @@ def _render(report: FleetReport, form: str) -> Any:
         **summary(report),
         "content_digest": content_digest(report),
         "hosts_with_problems": [host.name for host in report.hosts if host.status != OK],
+        "problem_kinds": _kinds_by_host(report),
     }
+
+
+def _kinds_by_host(report: FleetReport) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for problem in report.problems:
+        kinds = found.setdefault(problem.host, [])
+        if problem.kind not in kinds:
+            kinds.append(problem.kind)
+    return found
 
 
 def _answers(variables: Mapping[str, Any]) -> Answers:

@@ -18,7 +18,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.sandboxops.microsandbox.plugins.filter.fleet_report import FilterModule, fleet_report
 
 NOW = "2026-11-21T00:00:00Z"
-HOME = {"path": "/h", "exists": True, "filesystem": "ext4", "free_bytes": 100, "zstd": "zstandard"}
+HOME = {"path": "/h", "exists": True, "filesystem": "ext4", "free_bytes": 100, "read_only": False, "zstd": "zstandard"}
 HOSTVARS: dict[str, dict[str, Any]] = {
     "good": {
         "_snapshot_audit_listed": {"snapshots": [], "home": HOME},
@@ -33,6 +33,7 @@ def test_a_report_is_drawn_up() -> None:
     found = fleet_report(HOSTVARS, HOSTVARS, NOW, {}, 7)
     assert found["hosts_with_problems"] == ["lost", "silent"]
     assert (found["hosts"], found["errors"]) == (3, 2)
+    assert found["problem_kinds"] == {"silent": ["unreachable"], "lost": ["failed"]}
     for form in ("html", "json"):
         text = fleet_report(HOSTVARS, HOSTVARS, NOW, {}, "7", form)
         assert [line for line in text.splitlines() if found["content_digest"] in line]
