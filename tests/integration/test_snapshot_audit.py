@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Callable
 
@@ -155,13 +157,36 @@ def test_snapshots_take_turns(fleet: Fleet, first: Audit) -> None:
     shutil.rmtree(home)
 
 
-def test_a_strict_audit_fails_the_hosts_with_problems(fleet: Fleet, hosts: dict[str, Any], first: Audit) -> None:
+@pytest.mark.parametrize("is_reported", [True, False], ids=["with-a-report", "without-a-report"])
+def test_a_strict_audit_fails_the_hosts_with_problems(
+    fleet: Fleet, hosts: dict[str, Any], first: Audit, is_reported: bool
+) -> None:
     some = {name: hosts[name] for name in ("damaged", "healthy")}
-    directory = fleet.homes.parent / "strict"
-    audit = fleet.audit(some, snapshot_audit_strict=True, snapshot_audit_report_dir=str(directory))
+    directory = str(fleet.homes.parent / "strict") if is_reported else ""
+    audit = fleet.audit(some, snapshot_audit_strict=True, snapshot_audit_report_dir=directory)
     assert audit.exit_status != 0
+    assert "the audit has found problems on this host, damaged" in audit.printed
     assert re.search(r"^damaged .* failed=1 ", audit.printed, re.MULTILINE)
     assert re.search(r"^healthy .* failed=0 ", audit.printed, re.MULTILINE)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_read_only_home_is_named_though_nothing_has_to_be_recorded(fleet: Fleet) -> None:
+    home = make_home(fleet.homes.parent / "sealed")
+    shutil.rmtree(home / "cache")
+    add_image(home, TINY)
+    sealed = {"sealed": {"snapshot_audit_home": str(home)}}
+    directory = str(fleet.homes.parent / "report-of-sealed")
+    assert kinds(fleet.audit(sealed, snapshot_audit_report_dir=directory)) == {}
+    subprocess.run(["mount", "--bind", home, home], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", home], check=True)
+        audit = fleet.audit(sealed, snapshot_audit_report_dir=directory)
+    finally:
+        subprocess.run(["umount", home], check=True)
+        shutil.rmtree(home)
+    assert kinds(audit) == {"sealed": {("read_only", "file system")}}
+    assert "mounted read-only" in audit.page.read_text(encoding="utf-8")
 
 
 def test_the_page_looks_like_something_by_day_by_night_and_on_a_phone(first: Audit) -> None:

@@ -160,6 +160,7 @@ def place_result(home: Home) -> dict[str, Any]:
     return {
         "filesystem": place.filesystem,
         "free_bytes": place.free_bytes,
+        "read_only": place.is_read_only or observe_place(home.path).is_read_only,
         "supports_reflink": place.supports_reflink,
         "supports_holes": place.supports_holes,
         "zstd": zstd.backend(),

@@ -25,12 +25,14 @@ class Place(NamedTuple):
     Attributes:
         filesystem: Its type, or None when the kernel does not say.
         free_bytes: Space that an unprivileged user can still fill.
+        is_read_only: Whether it is mounted so that nobody can write to it.
         supports_reflink: Whether its files can share blocks; None when the type does not tell.
         supports_holes: Whether its files can have holes; None when the type does not tell.
     """
 
     filesystem: str | None
     free_bytes: int
+    is_read_only: bool
     supports_reflink: bool | None
     supports_holes: bool | None
 
@@ -48,6 +50,7 @@ def observe_place(path: str) -> Place:
     return Place(
         filesystem=kind,
         free_bytes=space.f_bavail * space.f_frsize,
+        is_read_only=bool(space.f_flag & os.ST_RDONLY),
         supports_reflink=_tell(kind, _WITH_REFLINK, _WITHOUT_REFLINK),
         supports_holes=_tell(kind, _WITH_HOLES, _WITHOUT_HOLES),
     )

@@ -32,6 +32,7 @@ SEVERITIES = {
     "index_row_stale": WARNING,
     "index_artifact_missing": WARNING,
     "orphans": WARNING,
+    "read_only": WARNING,
     "low_space": WARNING,
     "no_zstd": WARNING,
     "record_lost": WARNING,

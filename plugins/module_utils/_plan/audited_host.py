@@ -186,6 +186,9 @@ def _judge_home(name: str, answers: Answers, rules: Rules) -> list[Problem]:
     home, found = answers.listed["home"], []
     if not home["exists"]:
         found.append(problem("no_home", name, home["path"], "there is no home of microsandbox"))
+    if home["read_only"]:
+        message = "the file system of the home or of the snapshots is mounted read-only"
+        found.append(problem("read_only", name, "file system", message))
     if home["free_bytes"] is not None and home["free_bytes"] < rules.min_free_bytes:
         found.append(
             problem("low_space", name, "free space", f"less than {human_bytes(rules.min_free_bytes)} are left")

@@ -173,6 +173,7 @@ def test_a_home_tells_what_its_host_can_do(home: Home) -> None:
     assert result["last_migration"].startswith("m2026")
     assert result["snapshots_dir"] == home.snapshots_dir
     assert result["free_bytes"] > 0
+    assert result["read_only"] is False
     assert set(result) >= {"filesystem", "supports_reflink", "supports_holes", "zstd"}
 
 

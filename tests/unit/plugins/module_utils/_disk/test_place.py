@@ -65,6 +65,18 @@ def test_a_mount_point_with_a_space_is_found(tmp_path: Path) -> None:
         subprocess.run(["umount", point], check=True)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_file_system_that_is_mounted_read_only_is_told(tmp_path: Path) -> None:
+    assert not observe_place(str(tmp_path)).is_read_only
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", tmp_path], check=False, capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"this machine mounts nothing: {mounted.stderr!r}")
+    try:
+        assert observe_place(str(tmp_path / "snapshots")).is_read_only
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
 def test_room_that_is_there_is_enough(tmp_path: Path) -> None:
     fd = os.open(tmp_path, os.O_RDONLY)
     try:

@@ -50,6 +50,7 @@ def listed(*snapshots: dict[str, Any], home: dict[str, Any] | None = None, **cha
         "exists": True,
         "filesystem": "ext4",
         "free_bytes": 100,
+        "read_only": False,
         "zstd": "zstandard 0.25.0",
     }
     return {"snapshots": list(snapshots), "invalid": [], "orphans": [], "home": {**usual, **(home or {})}, **changes}
@@ -177,6 +178,7 @@ def test_the_index_is_compared() -> None:
     ("answers", "problem"),
     [
         ({"listed": listed(home={"exists": False})}, ("no_home", "/home/op/.microsandbox")),
+        ({"listed": listed(home={"read_only": True})}, ("read_only", "file system")),
         ({"listed": listed(home={"free_bytes": 49})}, ("low_space", "free space")),
         ({"listed": listed(home={"zstd": None})}, ("no_zstd", "zstd")),
         ({"listed": listed(orphans=["/x/.sandboxops-staging-1"])}, ("orphans", "staging")),

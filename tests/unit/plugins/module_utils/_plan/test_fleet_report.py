@@ -32,7 +32,15 @@ def answers(verified_at: str | None = None, **home: Any) -> Answers:
         "image": {"reference": "tiny:1", "manifest_digest": DIGEST, "boots_offline": True},
         "upper": {"apparent_bytes": 10, "allocated_bytes": 5, "integrity": {"state": "recorded"}},
     }
-    facts = {"path": "/h", "exists": True, "filesystem": "ext4", "free_bytes": 100, "zstd": "zstandard", **home}
+    facts = {
+        "path": "/h",
+        "exists": True,
+        "filesystem": "ext4",
+        "free_bytes": 100,
+        "read_only": False,
+        "zstd": "zstandard",
+    }
+    facts |= home
     known = {} if verified_at is None else {DIGEST: Verification("verified", verified_at)}
     content = base64.b64encode(verification_record_text(known).encode()).decode()
     return Answers({"snapshots": [snapshot], "home": facts}, {"content": content})
