@@ -82,6 +82,7 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
 
     _supports_check_mode = True
     _supports_async = True
+    _retry_seconds = _RETRY_SECONDS
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the task."""
@@ -156,7 +157,7 @@ class LongTaskAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
                 return self._order(order, task_vars)
             except AnsibleConnectionFailure:
                 lines.add("the connection is lost, trying again")
-                time.sleep(_RETRY_SECONDS)
+                time.sleep(self._retry_seconds)
         return self._order(order, task_vars)
 
     def _order(self, order: str, task_vars: dict[str, Any]) -> dict[str, Any]:
