@@ -71,7 +71,8 @@ def measure_unchanged(scene: Scene, artifacts: int, rounds: int) -> dict[str, An
 
 def _tasks(scene: Scene, home: Path, artifacts: int) -> dict[str, _Task]:
     """Return what to run by the names of the rows, in this order; imports of images go into caches of their own."""
-    return {**_snapshot_tasks(), **_archive_tasks(scene, home), **_image_tasks(home), **_info_tasks(artifacts)}
+    changing = {**_snapshot_tasks(), **_archive_tasks(scene, home), **_image_tasks(home)}
+    return {**changing, **_info_tasks(artifacts), "archive_fetch: the host's part": _fetch_task(home)}
 
 
 def _snapshot_tasks() -> dict[str, _Task]:
@@ -113,10 +114,15 @@ def _transfer_task(scene: Scene, home: Path) -> _Task:
     archive = home / "transferred.tar.zst"
     shutil.copyfile(scene.archive("sparse"), archive)
     archive.chmod(0o644)
-    with archive.open("rb") as file:
-        checksum = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    options = {"dest": archive, "url": "http://127.0.0.1:9/nobody-listens", "checksum": checksum}
+    options = {"dest": archive, "url": "http://127.0.0.1:9/nobody-listens", "checksum": _sha256(archive)}
     return _Task("archive_transfer", {**options, "size_bytes": archive.stat().st_size})
+
+
+def _fetch_task(home: Path) -> _Task:
+    """Return what a host is asked of an archive that is to go to the controller; once it is there, that is all."""
+    archive = home / "sparse.tar.zst"
+    options = {"src": archive, "dest": home / "fetched.tar.zst", "part": {"do": "probe"}}
+    return _Task("archive_fetch", options, False, lambda answer: answer["checksum"] == _sha256(archive))
 
 
 def _image_tasks(home: Path) -> dict[str, _Task]:
@@ -165,6 +171,11 @@ def measure_listing(home: Path, programs: Programs, artifacts: int, rounds: int)
             raise SystemExit(f"snapshot_info lists {listed} of {artifacts} artifacts, or finds fault")
     shutil.rmtree(home)
     return _figures(costs)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def _sealed_digest(scene: Scene) -> str:
