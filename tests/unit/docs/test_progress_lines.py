@@ -49,7 +49,7 @@ def _shown_lines() -> list[Shown]:
 
 def _size(text: str) -> float:
     number, unit = text.split()
-    return float(number) * 1024 ** _UNITS.index(unit)
+    return float(number) * (1 << 10 * _UNITS.index(unit))
 
 
 def _progress(said: str) -> JobProgress:
