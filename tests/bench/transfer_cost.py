@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
 import os
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -14,6 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _SAMPLE_SECONDS = 0.5
+_CLONE_NEWNET = 0x40000000
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
 
 
 @dataclass(frozen=True)
@@ -89,8 +96,22 @@ def tree_bytes(directory: Path) -> int:
     return total
 
 
+def use_own_network() -> None:
+    """Give this process, and all that it starts from now on, a network where nobody else sends anything.
+
+    Raises:
+        OSError: It may not; only root may.
+    """
+    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "cannot make a network of its own")
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+
+
 def _loopback_bytes() -> int:
-    return int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text(encoding="ascii"))
+    # The files below /sys are those of the network that it was mounted in.
+    (lo,) = [line for line in Path("/proc/self/net/dev").read_text("ascii").splitlines() if "lo:" in line.split()]
+    return int(lo.split()[9])
 
 
 def _tree(root: int, mark: str) -> set[int]:
