@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 from typing import Callable
 
+from .error_paths import name_file
+
 _READ_BYTES = 1 << 20
 
 
 class ByteSource:
     """Reads a file front to back, once, with a look ahead, and tells every byte to an observer.
+
+    Where the file cannot be read, the ``OSError`` names it.
 
     Args:
         fd: Descriptor opened for reading, at the position to start from.
@@ -32,7 +36,11 @@ class ByteSource:
     def peek(self, count: int) -> bytes:
         """Return the next ``count`` bytes without consuming them; fewer at the end of the file."""
         while len(self._buffer) - self._at < count:
-            piece = os.read(self._fd, _READ_BYTES)
+            try:
+                piece = os.read(self._fd, _READ_BYTES)
+            except OSError as exc:
+                name_file(exc, self._fd)
+                raise
             if not piece:
                 break
             if self._observer is not None:
@@ -54,7 +62,11 @@ class ByteSource:
         view[: len(head)] = head
         done = len(head)
         while done < len(view):
-            count = os.readv(self._fd, [view[done:]])
+            try:
+                count = os.readv(self._fd, [view[done:]])
+            except OSError as exc:
+                name_file(exc, self._fd)
+                raise
             if count == 0:
                 break
             if self._observer is not None:

@@ -14,7 +14,7 @@ from .content_hash import ContentHash, HashThread, hash_file
 from .extents import ExtentMap, scan_extents
 from .linux import reflink, start_writeback
 from .place import require_space
-from .sparse_file import BufferPool, SparseWriter, Traffic, read_segments
+from .sparse_file import BUFFER_BYTES, BufferPool, SparseWriter, Traffic, read_at, read_segments
 
 _RANGE_BYTES = 32 << 20
 _NO_COPY_FILE_RANGE = frozenset({errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM})
@@ -52,7 +52,7 @@ def copy_sparse(source_fd: int, target_fd: int, algorithm: str | None, traffic: 
         traffic: Where the bytes are counted.
 
     Raises:
-        OSError: Reading or writing failed.
+        OSError: Reading or writing failed; where it was reading, the error names the source.
         StateError: The source shrank meanwhile, or the file system has not enough room.
     """
     extent_map = scan_extents(source_fd)
@@ -80,6 +80,8 @@ def _copy_ranges(source_fd: int, target_fd: int, extent_map: ExtentMap, traffic:
             except OSError as exc:
                 if exc.errno in _NO_COPY_FILE_RANGE and not copied:
                     return False
+                if exc.errno == errno.EIO:
+                    _require_readable(source_fd, start, min(end, start + _RANGE_BYTES))
                 raise
             if count == 0:
                 traffic.read -= copied
@@ -95,6 +97,17 @@ def _copy_ranges(source_fd: int, target_fd: int, extent_map: ExtentMap, traffic:
                 dirty_from, dirty = start, 0
     traffic.holes_skipped += extent_map.size_bytes - copied
     return True
+
+
+def _require_readable(fd: int, start: int, end: int) -> None:
+    """Read a range that could not be copied: the copy's error does not tell which of the two files it is about.
+
+    Raises:
+        OSError: It cannot be read; the error names the file.
+    """
+    view = memoryview(bytearray(BUFFER_BYTES))
+    for position in range(start, end, BUFFER_BYTES):
+        read_at(fd, view[: end - position], position)
 
 
 def _copy_by_reading(

@@ -15,7 +15,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import sqlite3
 import stat
 import tempfile
@@ -24,6 +23,9 @@ import urllib.parse
 from typing import Callable, TypeVar
 
 from .._core.errors import FormatError, MicrosandboxError, StateError, excerpt
+from .byte_source import ByteSource
+from .error_paths import naming_file
+from .sparse_file import write_at
 
 _Result = TypeVar("_Result")
 
@@ -34,6 +36,9 @@ _SHARED_LOCK = (0x40000002, 510)
 _CHECKPOINT_LOCK = (121, 1)
 # The log's header is written anew, with another salt, before any frame is overwritten.
 _LOG_HEADER_BYTES = 32
+_COPY_BYTES = 1 << 20
+# What SQLite says of a file that it cannot read, write or make.
+_DISK_ERRORS = ("disk I/O error", "database or disk is full", "unable to open database file")
 
 
 def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], patience: float = 5.0) -> _Result:
@@ -48,9 +53,10 @@ def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], 
         patience: How long to wait for a process that holds the whole database, in seconds.
 
     Raises:
-        StateError: The database is no regular file, or stays locked for longer than that.
+        StateError: The database is no regular file, or stays locked for longer than that; or SQLite cannot use the
+            copy, for lack of space for example.
         FormatError: The file is no database.
-        OSError: There is no such file, or it cannot be read.
+        OSError: There is no such file, or it cannot be read or copied; the error names the file or its copy.
     """
     with tempfile.TemporaryDirectory(prefix="microsandbox-") as private:
         copy = os.path.join(private, "copy.db")
@@ -64,6 +70,8 @@ def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], 
                 connection.execute("PRAGMA synchronous=OFF")
                 return _read_strictly_first(connection, read)
         except (sqlite3.Error, UnicodeDecodeError) as exc:
+            if isinstance(exc, sqlite3.OperationalError) and str(exc) in _DISK_ERRORS:
+                raise StateError(f"SQLite cannot use {copy}, a copy of {database}: {exc}", path=copy) from exc
             raise _translated(database, exc) from exc
 
 
@@ -146,9 +154,9 @@ def _try_copy(database: str, copy: str) -> bool:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(copy + suffix)
                 continue
-            header = os.pread(side_fd, _LOG_HEADER_BYTES, 0)
+            header = _read_log_header(side_fd)
             _copy_file(side_fd, copy + suffix)
-            if os.pread(side_fd, _LOG_HEADER_BYTES, 0) != header:
+            if _read_log_header(side_fd) != header:
                 return False
         # A process that came meanwhile has not seen a lock on an index that did not exist.
         return index_fd is not None or not os.path.lexists(database + "-shm")
@@ -185,9 +193,21 @@ def _try_read_lock(fd: int, byte_range: tuple[int, int]) -> bool:
     return True
 
 
+def _read_log_header(fd: int) -> bytes:
+    with naming_file(fd):
+        return os.pread(fd, _LOG_HEADER_BYTES, 0)
+
+
 def _copy_file(source_fd: int, target: str) -> None:
-    with open(source_fd, "rb", closefd=False) as source, open(target, "wb") as file:
-        shutil.copyfileobj(source, file)
+    """Copy a whole file; an error names the one of the two that it is about."""
+    source = ByteSource(source_fd)
+    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        while piece := source.read(_COPY_BYTES):
+            with naming_file(fd):
+                write_at(fd, memoryview(piece), source.position - len(piece))
+    finally:
+        os.close(fd)
 
 
 def _require_regular(database: str) -> None:

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from .error_paths import naming_file
+
 
 class Extent(NamedTuple):
     """A data range of a file, in bytes: ``start`` is part of it, ``end`` is not."""
@@ -55,23 +57,24 @@ def scan_extents(fd: int) -> ExtentMap:
         fd: Descriptor opened for reading. Its position is left undefined.
 
     Raises:
-        OSError: The descriptor is not seekable.
+        OSError: The descriptor is not seekable, or the map cannot be read; the error names the file.
     """
     size = os.fstat(fd).st_size
     extents = []
     position = 0
-    while position < size:
-        try:
-            start = os.lseek(fd, position, os.SEEK_DATA)
-        except OSError as exc:
-            if exc.errno == errno.ENXIO:
+    with naming_file(fd):
+        while position < size:
+            try:
+                start = os.lseek(fd, position, os.SEEK_DATA)
+            except OSError as exc:
+                if exc.errno == errno.ENXIO:
+                    break
+                raise
+            if start >= size:
                 break
-            raise
-        if start >= size:
-            break
-        end = min(os.lseek(fd, start, os.SEEK_HOLE), size)
-        extents.append(Extent(start, end))
-        position = end
+            end = min(os.lseek(fd, start, os.SEEK_HOLE), size)
+            extents.append(Extent(start, end))
+            position = end
     return ExtentMap(size, tuple(extents))
 
 

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 
 from .._core.errors import FormatError, StateError
+from .error_paths import naming_file
 
 
 def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, dir_fd: int | None = None) -> bytes:
@@ -25,7 +26,7 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, d
 
     Raises:
         FormatError: The path is no regular file, or the file is longer than ``max_bytes``.
-        OSError: There is no such file, or it cannot be read.
+        OSError: There is no such file, or it cannot be read; the error names it.
     """
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow_symlink else os.O_NOFOLLOW)
     try:
@@ -33,6 +34,7 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, d
     except OSError as exc:
         if exc.errno in (errno.ELOOP, errno.ENXIO):
             raise FormatError(f"{path} is no regular file", path=path) from exc
+        exc.filename = path
         raise
     try:
         found = os.fstat(fd)
@@ -42,7 +44,8 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, d
         wanted = found.st_size + 1  # one byte more than there should be, to see the end
         while len(content) <= max_bytes:
             asked = min(wanted, max_bytes + 1 - len(content))
-            piece = os.read(fd, asked)
+            with naming_file(fd):
+                piece = os.read(fd, asked)
             content += piece
             if not piece or (len(piece) < asked and len(content) >= found.st_size):
                 return content

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .._core.errors import StateError
+from .error_paths import name_file
 from .extents import ExtentMap
 from .linux import start_writeback
 from .meter import Meter
@@ -118,10 +119,15 @@ def read_at(fd: int, view: memoryview, offset: int) -> None:
 
     Raises:
         StateError: The file ends first.
+        OSError: It cannot be read; the error names it.
     """
     done = 0
     while done < len(view):
-        count = os.preadv(fd, [view[done:]], offset + done)
+        try:
+            count = os.preadv(fd, [view[done:]], offset + done)
+        except OSError as exc:
+            name_file(exc, fd)
+            raise
         if count == 0:
             raise StateError(
                 f"file ends at byte {offset + done}, {offset + len(view)} are mapped: it shrank while it was read",
@@ -191,27 +197,6 @@ class SparseWriter:
             require_space(self._fd, _WRITEBACK_BYTES)
             start_writeback(self._fd, self._dirty_from, self.position - self._dirty_from)
             self._dirty_from, self._dirty_bytes = self.position, 0
-
-
-def nonzero_runs(fd: int, extent_map: ExtentMap, traffic: Traffic) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the runs of 4096-byte blocks that hold anything but zeros, front to back."""
-    pool = BufferPool(1)
-    start: int | None = None
-    for segment in read_segments(fd, extent_map, pool, traffic):
-        if segment.buffer is None:
-            runs: Iterator[tuple[bool, int, int]] = iter([(True, 0, segment.length)])
-        else:
-            runs = split_runs(segment.view, segment.offset)
-        for zero, low, dummy in runs:
-            if zero and start is not None:
-                yield start, segment.offset + low
-                start = None
-            elif not zero and start is None:
-                start = segment.offset + low
-        if segment.buffer is not None:
-            pool.give(segment.buffer)
-    if start is not None:
-        yield start, extent_map.size_bytes
 
 
 def split_runs(view: memoryview, offset: int) -> Iterator[tuple[bool, int, int]]:

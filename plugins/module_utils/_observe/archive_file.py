@@ -12,6 +12,7 @@ import struct
 from .._core.errors import FormatError, IntegrityError, UnsupportedError
 from .._disk.content_hash import SHA256, hash_file
 from .._disk.digest_record import recorded_digest
+from .._disk.error_paths import naming_file
 from .._disk.extents import scan_extents
 from .._disk.regular_file import open_regular_file
 from .._disk.sparse_file import Traffic
@@ -27,7 +28,7 @@ def read_contents(path: str) -> ArchiveContents | None:
     Raises:
         OSError: The file cannot be read.
     """
-    with open_archive(path) as fd:
+    with open_archive(path) as fd, naming_file(fd):
         size = os.fstat(fd).st_size
         length = parse_contents_footer(os.pread(fd, FOOTER_BYTES, max(0, size - FOOTER_BYTES)))
         start = size - FOOTER_BYTES - (length or 0) - 8

@@ -66,6 +66,7 @@ def observe_artifact(path: str) -> Artifact:
         except OSError as exc:
             if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 raise IntegrityError(f"{upper} is missing, {MANIFEST_FILE} describes it", path=upper) from exc
+            exc.filename = upper
             raise
         require_upper(found, upper, descriptor.upper_bytes)
     finally:
@@ -123,11 +124,16 @@ def open_upper(artifact: Artifact) -> Iterator[int]:
     Raises:
         IntegrityError: The upper is no longer what the artifact describes.
         StateError: The upper changed while the block ran.
+        OSError: It cannot be opened; the error has its whole path.
     """
     descriptor = artifact.descriptor
     upper = os.path.join(artifact.path, descriptor.upper_file)
     with open_artifact_directory(artifact.path) as directory_fd:
-        fd = os.open(descriptor.upper_file, _FILE_FLAGS, dir_fd=directory_fd)
+        try:
+            fd = os.open(descriptor.upper_file, _FILE_FLAGS, dir_fd=directory_fd)
+        except OSError as exc:
+            exc.filename = upper
+            raise
         try:
             before = os.fstat(fd)
             require_upper(before, upper, descriptor.upper_bytes)

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from .._disk.extents import Extent, ExtentMap, align_extents, scan_extents
-from .._disk.sparse_file import BLOCK_BYTES, Traffic, nonzero_runs
+from .._disk.nonzero_runs import nonzero_runs
+from .._disk.sparse_file import BLOCK_BYTES, Traffic
 from .._formats.sparse_map import SparsePair
 from .archive_limits import ArchiveLimits
 

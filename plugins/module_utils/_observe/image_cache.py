@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .._core.errors import FormatError, IntegrityError, MicrosandboxError, excerpt
+from .._disk.error_paths import naming_file
 from .._disk.regular_file import read_regular_file
 from .._formats.erofs import (
     INODE_BYTES,
@@ -146,9 +147,10 @@ def require_valid_erofs(fd: int, what: str) -> int:
     """
     size_bytes = os.fstat(fd).st_size
     require_erofs_length(size_bytes, what)
-    offset = parse_root_inode_offset(os.pread(fd, SUPERBLOCK_BYTES, 0), size_bytes, what)
-    length = parse_root_inode_length(os.pread(fd, INODE_BYTES, offset), what)
-    require_root_inode(os.pread(fd, length, offset), what)
+    with naming_file(fd):
+        offset = parse_root_inode_offset(os.pread(fd, SUPERBLOCK_BYTES, 0), size_bytes, what)
+        length = parse_root_inode_length(os.pread(fd, INODE_BYTES, offset), what)
+        require_root_inode(os.pread(fd, length, offset), what)
     return size_bytes
 
 

@@ -13,7 +13,8 @@ from typing import Callable
 from .._core.errors import IntegrityError, UnsupportedError, excerpt
 from .._disk.content_hash import ALGORITHMS, SPARSE_SHA256, hash_extent_framed, hash_file
 from .._disk.extents import scan_extents
-from .._disk.sparse_file import Traffic, nonzero_runs
+from .._disk.nonzero_runs import nonzero_runs
+from .._disk.sparse_file import Traffic
 from .._formats.descriptor import Descriptor
 from .artifact import Artifact, open_upper
 

@@ -11,6 +11,7 @@ import stat
 from dataclasses import dataclass
 
 from .._core.errors import StateError
+from .._disk.error_paths import naming_file
 from .._disk.sparse_file import BUFFER_BYTES, Traffic
 
 
@@ -63,9 +64,10 @@ def hash_open_file(fd: int, traffic: Traffic) -> str:
     """Return the digest of an open file, whose position must be its start."""
     running = hashlib.sha256()
     buffer = memoryview(bytearray(BUFFER_BYTES))
-    while True:
-        count = os.readv(fd, [buffer])
-        if not count:
-            return "sha256:" + running.hexdigest()
-        traffic.read += count
-        running.update(buffer[:count])
+    with naming_file(fd):
+        while True:
+            count = os.readv(fd, [buffer])
+            if not count:
+                return "sha256:" + running.hexdigest()
+            traffic.read += count
+            running.update(buffer[:count])

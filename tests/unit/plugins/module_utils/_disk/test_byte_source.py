@@ -79,3 +79,16 @@ def test_the_end_of_the_file_is_short_and_stays_so(count: int) -> None:
     assert source.read(count) == b""
     assert source.read_into(memoryview(bytearray(count))) == 0
     assert source.position == 3
+
+
+@pytest.mark.parametrize("how", ["peek", "read_into"])
+def test_a_file_that_cannot_be_read_is_named(how: str) -> None:
+    # Nothing is mapped at the start of a process's memory.
+    fd = os.open("/proc/self/mem", os.O_RDONLY)
+    try:
+        source = ByteSource(fd)
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            source.peek(1) if how == "peek" else source.read_into(memoryview(bytearray(8)))
+    finally:
+        os.close(fd)
+    assert caught.value.filename == f"/proc/{os.getpid()}/mem"

@@ -40,9 +40,22 @@ def test_a_fifo_and_a_directory_are_no_files(tmp_path: Path) -> None:
             read_regular_file(str(path), 5)
 
 
-def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        read_regular_file(str(tmp_path / "none"), 5)
+def test_a_missing_file_is_an_os_error_that_names_it(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        for dir_fd in (None, fd):
+            with pytest.raises(FileNotFoundError) as caught:
+                read_regular_file(str(tmp_path / "none"), 5, dir_fd=dir_fd)
+            assert caught.value.filename == str(tmp_path / "none")
+    finally:
+        os.close(fd)
+
+
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    # Nothing is mapped at the start of a process's memory.
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        read_regular_file("/proc/self/mem", 5)
+    assert caught.value.filename == f"/proc/{os.getpid()}/mem"
 
 
 def test_a_file_is_opened_through_a_symlink_too(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.spar
     Segment,
     SparseWriter,
     Traffic,
-    nonzero_runs,
     read_at,
     read_segments,
     write_at,
@@ -164,38 +163,15 @@ def test_reading_and_writing_at_an_offset_move_every_byte(sparse_file: MakeSpars
     assert found == content
 
 
-@settings(deadline=None, max_examples=40)
-@given(pieces)
-def test_runs_that_are_not_zero_are_found_whatever_is_allocated(parts: list[tuple[bool, int]]) -> None:
-    content = join(parts)
-    zero, size = zero_blocks(content), len(content)
-    # A block at the end that the file cuts off counts as a block.
-    tail = size - size % BLOCK
-    if tail < size and not any(content[tail:]):
-        zero.add(tail)
-    starts = [start for start in range(0, size, BLOCK) if start not in zero]
-    expected: list[tuple[int, int]] = []
-    for start in starts:
-        end = min(start + BLOCK, size)
-        if expected and expected[-1][1] == start:
-            expected[-1] = (expected[-1][0], end)
-        else:
-            expected.append((start, end))
-    with tempfile.TemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        dense = ExtentMap(size, (Extent(0, size),) if size else ())
-        assert list(nonzero_runs(file.fileno(), dense, Traffic())) == expected
-        writer = SparseWriter(file.fileno(), Traffic())
-        os.truncate(file.fileno(), 0)
-        writer.write(memoryview(content))
-        writer.finish()
-        assert list(nonzero_runs(file.fileno(), scan_extents(file.fileno()), Traffic())) == expected
-
-
-def test_runs_meet_across_buffers(sparse_file: MakeSparse) -> None:
-    fd = sparse_file(5 * BUFFER_BYTES, (BUFFER_BYTES, b"x" * 2 * BUFFER_BYTES))
-    assert list(nonzero_runs(fd, scan_extents(fd), Traffic())) == [(BUFFER_BYTES, 3 * BUFFER_BYTES)]
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    # Nothing is mapped at the start of a process's memory.
+    fd = os.open("/proc/self/mem", os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            read_at(fd, memoryview(bytearray(8)), 0)
+    finally:
+        os.close(fd)
+    assert caught.value.filename == f"/proc/{os.getpid()}/mem"
 
 
 def test_a_pool_gives_no_more_buffers_than_it_has() -> None:

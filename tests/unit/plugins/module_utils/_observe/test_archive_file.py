@@ -186,3 +186,10 @@ def test_the_checksum_that_is_wanted_is_required() -> None:
     with pytest.raises(IntegrityError, match="archive /x has the checksum sha256:a, wanted sha256:b") as caught:
         require_checksum("/x", "sha256:a", "sha256:b")
     assert caught.value.facts == {"path": "/x", "expected": "sha256:b", "actual": "sha256:a"}
+
+
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    # Nothing is mapped at the start of a process's memory.
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        read_contents("/proc/self/mem")
+    assert caught.value.filename == f"/proc/{os.getpid()}/mem"

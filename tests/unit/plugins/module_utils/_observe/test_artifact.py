@@ -269,3 +269,12 @@ def test_holes_do_not_count_as_allocated(make_artifact: Make) -> None:
     artifact = observe_artifact(str(make_artifact("large", 4 << 30, chunks)))
     assert artifact.descriptor.upper_bytes == 4 << 30
     assert artifact.allocated_bytes == 4096
+
+
+def test_an_upper_that_cannot_be_opened_is_named(make_artifact: Make) -> None:
+    artifact = observe_artifact(str(make_artifact("a", 4096, ())))
+    upper = Path(artifact.path, "upper.ext4")
+    upper.unlink()
+    with pytest.raises(FileNotFoundError) as caught, open_upper(artifact):
+        pass
+    assert caught.value.filename == str(upper)

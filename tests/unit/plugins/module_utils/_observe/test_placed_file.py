@@ -60,3 +60,10 @@ def test_what_is_no_regular_file_is_refused(path: Path, kind: str) -> None:
 def test_a_path_below_a_file_is_refused(path: Path) -> None:
     with pytest.raises(StateError, match="no directory"):
         observe_placed_file(str(path / "a"), None, Traffic())
+
+
+def test_a_file_that_cannot_be_read_is_named() -> None:
+    # Nothing is mapped at the start of a process's memory.
+    with pytest.raises(OSError, match="Input/output error") as caught:
+        observe_placed_file("/proc/self/mem", None, Traffic())
+    assert caught.value.filename == f"/proc/{os.getpid()}/mem"
