@@ -66,7 +66,8 @@ def _kinds_by_host(report: FleetReport) -> dict[str, list[str]]:
 def _answers(variables: Mapping[str, Any]) -> Answers:
     found = {key: variables[_PREFIX + key] for key in _ANSWERS if _PREFIX + key in variables}
     # A task that was skipped has answered nothing.
-    return Answers(**{key: answer for key, answer in found.items() if not answer.get("skipped")})
+    given = {key: answer for key, answer in found.items() if not answer.get("skipped")}
+    return Answers(**given, at=variables.get(_PREFIX + "now"))
 
 
 class FilterModule:

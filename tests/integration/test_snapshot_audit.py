@@ -121,10 +121,28 @@ def test_one_report_is_on_all_batches_and_on_hosts_that_were_lost_before(fleet: 
     playbook.write_text(json.dumps([play]), encoding="utf-8")
     directory = fleet.homes.parent / "batches"
     some: dict[str, Any] = {"damaged": {}, "lost": {}, "healthy": {}}
+    for home in (fleet.homes / "damaged", fleet.homes / "healthy"):
+        home.joinpath(".sandboxops-audit.json").unlink()
     audit = fleet.audit(some, playbook=str(playbook), snapshot_audit_report_dir=str(directory))
     assert audit.printed.count("Sum the fleet up") == 1, audit.printed
     assert kinds(audit) == {"damaged": {("damaged", "first")}, "lost": {("failed", "lost")}}
     assert audit.report["summary"]["hosts"] == 3
+    again = fleet.audit(some, playbook=str(playbook), snapshot_audit_report_dir=str(directory))
+    assert set(again.changed.values()) == {0}, again.printed
+
+
+def test_the_report_comes_when_the_last_host_of_the_last_batch_is_unreachable(
+    fleet: Fleet, hosts: dict[str, Any]
+) -> None:
+    role = {"ansible.builtin.import_role": {"name": "sandboxops.microsandbox.snapshot_audit"}}
+    play = {"name": "Test", "hosts": "all", "gather_facts": True, "gather_subset": "!all,!min", "serial": 1}
+    playbook = fleet.homes.parent / "last.json"
+    playbook.write_text(json.dumps([play | {"ignore_unreachable": True, "tasks": [role]}]), encoding="utf-8")
+    some = {name: hosts[name] for name in ("healthy", "gone")}
+    directory = fleet.homes.parent / "last"
+    audit = fleet.audit(some, playbook=str(playbook), snapshot_audit_report_dir=str(directory))
+    assert kinds(audit) == {"gone": {("unreachable", "gone")}}
+    assert {host["name"] for host in audit.report["hosts"]} == {"healthy", "gone"}
 
 
 def test_check_mode_predicts_and_writes_nothing(fleet: Fleet, first: Audit) -> None:

@@ -43,12 +43,14 @@ class Answers:
         recalled: ``slurp`` of the record of verifications.
         verified: ``snapshot_info`` of those that it verified.
         kept: ``copy`` of the new record.
+        at: When they were asked, None for the time of the report: batches of a play are audited one after the other.
     """
 
     listed: Mapping[str, Any] = field(default_factory=dict)
     recalled: Mapping[str, Any] = field(default_factory=dict)
     verified: Mapping[str, Any] = field(default_factory=dict)
     kept: Mapping[str, Any] = field(default_factory=dict)
+    at: str | None = None
 
 
 def read_record(recalled: Mapping[str, Any]) -> dict[str, Verification]:
@@ -97,7 +99,7 @@ def verifications_after(answers: Answers, now: str) -> dict[str, Verification]:
     for entry in answers.verified.get("invalid", ()):
         if entry["path"] in digests:
             found[digests[entry["path"]]] = DAMAGED
-    return remember(known_verifications(answers.recalled), digests.values(), found, now)
+    return remember(known_verifications(answers.recalled), digests.values(), found, answers.at or now)
 
 
 def audit_host(name: str, answers: Answers, rules: Rules, now: str) -> tuple[AuditedHost, tuple[Problem, ...]]:

@@ -118,6 +118,12 @@ def test_what_was_never_verified_says_why(recorded: str, content: str) -> None:
     assert (host.snapshots[0].content, host.snapshots[0].verified_at) == (content, None)
 
 
+def test_a_verification_has_the_time_of_its_batch() -> None:
+    verified = listed(snapshot("golden", A, "verified"))
+    host, dummy = audit(listed=listed(snapshot("golden", A)), verified=verified, at=EARLIER)
+    assert host.snapshots[0].verified_at == EARLIER
+
+
 def test_a_verification_of_this_run_counts() -> None:
     verified = listed(snapshot("golden", A, "verified"))
     host, problems = audit(listed=listed(snapshot("golden", A)), verified=verified)
