@@ -67,6 +67,7 @@ def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], 
             time.sleep(_RETRY_SECONDS)
         try:
             with contextlib.closing(_connect(copy, _BUSY_SECONDS)) as connection:
+                connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory: on a full disk, that kills
                 connection.execute("PRAGMA synchronous=OFF")
                 return _read_strictly_first(connection, read)
         except (sqlite3.Error, UnicodeDecodeError) as exc:

@@ -219,6 +219,22 @@ def test_the_private_copy_is_private_and_gone_afterwards(
     assert list(scratch.iterdir()) == []
 
 
+def test_the_private_copy_needs_no_shared_memory(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+
+    with holder(database, "INSERT INTO t VALUES ('second')"):
+        found = read_database(
+            str(database), lambda connection: (values(connection), [path.name for path in scratch.glob("*/*-shm")])
+        )
+
+    # Where its disk has no block left for a page that is mapped, the kernel ends the process.
+    assert found == (["first", "second"], [])
+
+
 def test_a_path_is_not_mistaken_for_a_query(tmp_path: Path) -> None:
     path = tmp_path / "a?mode=memory&x=#%41 é.db"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
