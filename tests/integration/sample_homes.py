@@ -110,3 +110,13 @@ def write_sparse(path: Path, size: int, data: dict[int, bytes]) -> None:
         file.truncate(size)
         for offset, content in data.items():
             os.pwrite(file.fileno(), content, offset)
+
+
+def flip_a_byte(path: Path, place: float) -> None:
+    """Damage a file in place: one byte, at a share of its length."""
+    with path.open("r+b") as file:
+        offset = int(path.stat().st_size * place)
+        file.seek(offset)
+        (byte,) = file.read(1)
+        file.seek(offset)
+        file.write(bytes([byte ^ 0xFF]))

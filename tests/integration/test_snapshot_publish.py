@@ -8,6 +8,7 @@ No microVM boots here: ``msb`` is a script that changes what the database of a r
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import pytest
 from file_listing import changes, list_tree
 from real_ansible import Ansible, Result
 from role_runs import any_changed, role_tasks, run_role, run_role_four_times, runs_of
-from sample_homes import change_database, make_home, read_database
+from sample_homes import change_database, flip_a_byte, make_home, read_database
 from sample_images import TINY, add_image
 
 ROLE = "snapshot_publish"
@@ -362,6 +363,21 @@ def test_an_archive_without_a_record_gets_one(ansible: Ansible, machine: Path, b
     run_role_four_times(ansible, machine, ROLE, **builder.asked())
     assert builder.kept() == kept
     assert json.loads(builder.store.joinpath("golden.json").read_bytes()) == release
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5])
+def test_a_damaged_archive_without_a_record_is_exported_anew(
+    ansible: Ansible, machine: Path, builder: Builder, place: float
+) -> None:
+    release = facts(run_role(ansible, ROLE, **builder.asked()))["snapshot_publish_release"]
+    for path in builder.store.rglob("*.json"):
+        path.unlink()
+    flip_a_byte(builder.store / release["archive"]["file"], place)
+    checked, applied, *again = run_role_four_times(ansible, machine, ROLE, **builder.asked())
+    assert facts(checked)["snapshot_publish_release"] == {}
+    assert [facts(run)["snapshot_publish_release"] for run in (applied, *again)] == [release] * 3
+    archive = builder.store / release["archive"]["file"]
+    assert "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest() == release["archive"]["sha256"]
 
 
 @pytest.mark.parametrize(

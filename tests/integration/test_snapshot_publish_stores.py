@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from real_ansible import Ansible, Result, Run
 from role_runs import any_changed, role_tasks, run_role, run_role_four_times, runs_of
 from s3_store import S3Store
 from s3_tools import S3Tools, ensure_s3_tools
-from sample_homes import change_database, make_home, write_sparse
+from sample_homes import change_database, flip_a_byte, make_home, write_sparse
 from sample_images import TINY, add_image
 
 ROLE = "snapshot_publish"
@@ -54,6 +55,11 @@ def kept_by(store: HttpStore) -> set[str]:
     return {str(path.relative_to(store.files)) for path in store.files.rglob("*") if path.is_file()}
 
 
+def left_over(home: Path) -> list[Path]:
+    """Return the archives that wait on the builder until they have been sent."""
+    return [path for path in home.glob(".sandboxops-release*/*") if path.is_file()]
+
+
 @pytest.fixture
 def http(machine: Path) -> Iterator[HttpStore]:
     store = HttpStore(machine)
@@ -77,7 +83,7 @@ def test_what_a_server_lacks_is_put_there_and_the_record_that_names_it_last(
     assert latest == Path(http.files, f"{stem[1:]}.json").read_bytes()
     assert json.loads(latest) == release
     assert [release_of(results) for results in again] == [release, release]
-    assert not list(builder.glob(".sandboxops-release/*"))
+    assert not list(builder.glob(".sandboxops-release*"))
 
 
 def test_a_new_capture_becomes_the_latest_release_and_leaves_the_old_one(
@@ -105,9 +111,27 @@ def test_no_record_names_an_archive_that_did_not_arrive_and_the_next_run_brings_
     assert run.exit_status != 0
     assert results[-1]["failed"], results[-1]
     assert {path for path in kept_by(http) if path.endswith(".json")} == set()
+    assert len(left_over(builder)) == 1
     setattr(http, trouble, None)
     release = release_of(run_role(ansible, ROLE, **wish))
+    assert left_over(builder) == []
     assert http.files.joinpath(release["archive"]["file"]).stat().st_size == release["archive"]["size_bytes"]
+
+
+def test_an_archive_that_was_damaged_while_it_waited_is_not_sent(
+    ansible: Ansible, builder: Path, http: HttpStore
+) -> None:
+    wish = asked(builder, http.url)
+    http.refused = r"PUT .*\.tar\.zst"
+    play(ansible, wish)
+    (waiting,) = left_over(builder)
+    flip_a_byte(waiting, 0.5)
+    http.refused = None
+    release = release_of(run_role(ansible, ROLE, **wish))
+    sent = http.files.joinpath(release["archive"]["file"])
+    assert "sha256:" + hashlib.sha256(sent.read_bytes()).hexdigest() == release["archive"]["sha256"]
+    inspected = ansible.run("snapshot_info", home=builder, archive=sent, verify=True, strict=True)
+    assert not inspected["failed"], inspected["msg"]
 
 
 @pytest.mark.parametrize("lost", ["*.tar.zst", "*.json"])
