@@ -225,6 +225,11 @@ host:
       type: int
       returned: always
       sample: 85899345920
+    read_only:
+      description: Whether the file system of the home, or of the snapshots, is mounted read-only.
+      type: bool
+      returned: always
+      sample: false
     supports_holes:
       description: Whether files there can have holes. Null when the type of the file system does not tell.
       type: bool

@@ -127,6 +127,7 @@ def test_a_host_that_lacks_nothing_is_left_alone(ansible: Ansible, machine: Path
     report = report_of(runs[1])
     assert report["missing"] == []
     assert report["host"]["zstd"].startswith("zstandard ")
+    assert report["host"]["read_only"] is False
     assert report["host"]["python"]["version"] == ".".join(map(str, sys.version_info[:3]))
     assert report["summary"].endswith("missing: nothing")
     assert [result["msg"] for result in runs[1] if "assertion" not in result and "msg" in result][-1] == report[
