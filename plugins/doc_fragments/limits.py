@@ -40,7 +40,7 @@ options:
       allocated_bytes:
         description:
           - Bytes that all uppers together take on the disk, and all files of the image cache together. Checked while
-            they are written.
+            they are written, and counted alike where nothing is written, as in check mode.
         type: int
         default: 274877906944
       extents:

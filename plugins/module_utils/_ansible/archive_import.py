@@ -37,7 +37,7 @@ from .._plan.archive_import import (
 from .._plan.image_cache import InstallCacheFile
 from .._plan.index import IndexArtifact, plan_index_upserts
 from .._plan.plan import Plan
-from .image_import import cache_diff, cache_staging, plan_images, sweep_cache
+from .image_import import archive_count, cache_diff, cache_staging, plan_images, sweep_cache
 from .image_results import with_images
 from .results import archive_result, snapshot_results
 from .task import Outcome, Task
@@ -167,10 +167,13 @@ def _keep_installed(run: _Import, artifacts: Sequence[Artifact], archive: Mappin
 
 
 def _unpack(run: _Import, sink: StagingSink | None, cache: CacheStaging | None) -> Outcome:
-    """Judge the archive whole, decide, and promote what the sinks have staged; without them only predict."""
+    """Judge the archive whole, decide, and promote what the sinks have staged; without them only count and predict."""
     task, home, directory = run.task, run.home, run.wanted.directory
+    count = archive_count(task, home, run.path, run.is_installed)
     with task.phase("unpack"):
-        archive = observe_archive(run.path, task.limits, task.params["verify"], task.traffic, sink, cache)
+        archive = observe_archive(
+            run.path, task.limits, task.params["verify"], task.traffic, sink or count, cache or count
+        )
     if run.checksum is not None:
         require_checksum(run.path, archive.sha256, run.checksum)
     plan, kept = _make_plan(run, archive)

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._apply.image_cache import CacheStaging
 from .._core.digests import require_sha256
 from .._core.errors import IntegrityError, RequestError, excerpt
 from .._formats.archive_contents import ArchiveContents
@@ -18,12 +17,13 @@ from .._formats.image_files import FSMETA, LAYERS
 from .._formats.image_reference import normalize_reference
 from .._observe.archive_file import hash_archive, require_checksum
 from .._observe.bundle import Bundle, observe_bundle, read_bundle_contents
+from .._observe.cache_walk import CacheSink
 from .._observe.cached_layers import observe_layers
 from .._observe.home import Home
 from .._observe.image_cache import CachedImage, observe_image
 from .._plan.image_cache import InstallCacheFile
 from .._plan.plan import Plan
-from .image_import import cache_diff, cache_staging, plan_images
+from .image_import import archive_count, cache_diff, cache_staging, plan_images
 from .image_results import imported_image, present_image
 from .image_selection import wanted_pins
 from .task import Outcome, Task
@@ -46,7 +46,7 @@ def import_images(task: Task, home: Home) -> Outcome:
             return _keep_installed(task, home, path, contents, cached, checksum)
         # Whether force has anything to replace is seen first, so that nothing is staged for nothing.
         if is_whole or task.check_mode:
-            bundle = _judge(task, path, contents, checksum, None)
+            bundle = _judge(task, path, contents, checksum, archive_count(task, home, path))
             steps = plan_images(task, home, bundle.images, bundle.cache_files)
             if task.check_mode or not steps:
                 return _report(task, home, bundle, steps)
@@ -58,7 +58,7 @@ def import_images(task: Task, home: Home) -> Outcome:
             return _report(task, home, bundle, steps)
 
 
-def _judge(task: Task, path: str, contents: ArchiveContents, checksum: str | None, sink: CacheStaging | None) -> Bundle:
+def _judge(task: Task, path: str, contents: ArchiveContents, checksum: str | None, sink: CacheSink) -> Bundle:
     with task.phase("unpack"):
         bundle = observe_bundle(path, contents, task.limits, task.traffic, sink)
     if checksum is not None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +18,8 @@ from .._disk.dead_staging import dead_staging_areas, sweep
 from .._disk.locking import locked_directory
 from .._formats.image_files import metadata_file, vmdk_file
 from .._formats.image_metadata import MAX_METADATA_BYTES
-from .._observe.cache_target import observe_erofs_targets, observe_text_targets
+from .._observe.archive_count import ArchiveCount
+from .._observe.cache_target import is_kept, observe_erofs_targets, observe_text_targets
 from .._observe.cache_walk import CarriedFile, CarriedImage
 from .._observe.home import Home
 from .._plan.image_cache import InstallCacheFile, plan_install
@@ -33,6 +35,14 @@ def cache_staging(task: Task, home: Home, hold: Callable[[], AbstractContextMana
         task.traffic,
         task.limits.allocated_bytes,
     )
+
+
+def archive_count(
+    task: Task, home: Home, path: str, is_installed: Callable[[str], bool] = lambda digest: False
+) -> ArchiveCount:
+    """Return what takes the files of an archive where nothing is installed, and refuses what would take too much."""
+    is_cached = functools.partial(is_kept, home.cache_dir, replace_all=task.params["force"])
+    return ArchiveCount(path, task.limits, is_installed, is_cached)
 
 
 def sweep_cache(home: Home) -> None:

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Callable
 
-from .._core.errors import FormatError
 from .._disk.place import require_space
 from .._disk.sparse_file import Segment, SparseWriter, Traffic
 from .._disk.staging import StagingArea, staging_area
 from .._formats.member_names import SnapshotFile
 from .._observe.archive import Archive
-from .._observe.archive_limits import ArchiveLimits
+from .._observe.archive_limits import ArchiveLimits, require_allocated
 from .._plan.archive_import import PromoteSnapshot
 from .snapshot import write_manifest
 
@@ -86,11 +85,7 @@ class StagingSink:
 
             def put(segment: Segment) -> None:
                 writer.put(segment)
-                if self._kept_bytes + writer.data_bytes > self._limit_bytes:
-                    raise FormatError(
-                        f"uppers in the archive take more than the {self._limit_bytes} bytes that are allowed",
-                        limit=self._limit_bytes,
-                    )
+                require_allocated("uppers", self._kept_bytes + writer.data_bytes, self._limit_bytes)
 
             yield put
             writer.finish()

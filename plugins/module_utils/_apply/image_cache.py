@@ -14,15 +14,15 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Callable
 
-from .._core.errors import FormatError, StateError
+from .._core.errors import StateError
 from .._disk.directories import make_directories, remove_empty
 from .._disk.place import require_space
 from .._disk.sparse_file import Segment, SparseWriter, Traffic, write_at
 from .._disk.staging import StagingArea, staging_area
 from .._formats.image_files import MANIFESTS
 from .._formats.member_names import CacheFile
-from .._observe.archive_limits import ArchiveLimits
-from .._observe.cache_target import look_at_target
+from .._observe.archive_limits import ArchiveLimits, require_allocated
+from .._observe.cache_target import is_kept, look_at_target
 from .._observe.cache_walk import CarriedImage
 from .._plan.image_cache import InstallCacheFile
 from .cache_locks import locked_cache_files
@@ -78,8 +78,7 @@ class CacheStaging:
     @contextlib.contextmanager
     def take_cache_file(self, name: CacheFile, size_bytes: int) -> Iterator[Callable[[Segment], None] | None]:
         """Create a file in the area, and make it durable when the block ends; one that is there already is not kept."""
-        target = look_at_target(self._cache_dir, name)
-        if target.is_file and target.size_bytes == size_bytes and not self._keep_all:
+        if is_kept(self._cache_dir, name, size_bytes, self._keep_all):
             yield None
             return
         entry = f"file-{len(self._entries)}"
@@ -90,12 +89,7 @@ class CacheStaging:
 
             def put(segment: Segment) -> None:
                 writer.put(segment)
-                if self._kept_bytes + writer.data_bytes > self._limit_bytes:
-                    raise FormatError(
-                        f"image cache files in the archive take more than the {self._limit_bytes} bytes that are"
-                        " allowed",
-                        limit=self._limit_bytes,
-                    )
+                require_allocated("image cache files", self._kept_bytes + writer.data_bytes, self._limit_bytes)
 
             yield put
             writer.finish()

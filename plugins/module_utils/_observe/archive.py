@@ -15,6 +15,7 @@ from .._core.errors import FormatError, IntegrityError, UnsupportedError, excerp
 from .._disk.digest_record import outdated_digest, recorded_digest
 from .._disk.sparse_file import BufferPool, Traffic
 from .._disk.stage_thread import StageThread
+from .archive_count import ArchiveCount
 from .archive_file import hash_archive, open_archive
 from .archive_limits import ArchiveLimits
 from .archive_reader import ArchiveReader
@@ -69,8 +70,8 @@ def observe_archive(
         limits: What it may demand.
         verify: Compute recorded integrity in the same pass and refuse content that differs.
         traffic: Where the bytes are counted.
-        sink: Takes the uppers; without one nothing is kept.
-        cache_sink: Takes the files of the image cache; without one nothing is kept.
+        sink: Takes the uppers; without one nothing is kept, but all is counted.
+        cache_sink: Takes the files of the image cache; without one nothing is kept, but all is counted.
 
     Raises:
         FormatError: The archive breaks a rule.
@@ -79,8 +80,9 @@ def observe_archive(
         StateError: There is no such file.
     """
     file_hash = hashlib.sha256()
-    cache = CacheWalk(cache_sink, BufferPool())
-    walk = ArchiveWalk(path, limits, verify, traffic, sink, cache)
+    count = ArchiveCount(path, limits)
+    cache = CacheWalk(cache_sink or count, BufferPool())
+    walk = ArchiveWalk(path, limits, verify, traffic, sink or count, cache)
     with open_archive(path) as fd, naming(path):
         size = os.fstat(fd).st_size
         with StageThread(file_hash.update, limit=8) as hashing:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._core.errors import FormatError
 from .._disk.zstd import MAX_WINDOW_BYTES
 from .._formats.manifest_json import MAX_MANIFEST_BYTES
 
@@ -34,3 +35,20 @@ class ArchiveLimits:
     allocated_bytes: int = 256 * _GIB
     extents: int = 1 << 18
     window_bytes: int = MAX_WINDOW_BYTES
+
+
+def require_allocated(what: str, taken_bytes: int, limit_bytes: int) -> None:
+    """Check what files of an archive take on the disk together.
+
+    Args:
+        what: Which files, for the message.
+        taken_bytes: What they take so far.
+        limit_bytes: How much they may take.
+
+    Raises:
+        FormatError: They take more.
+    """
+    if taken_bytes > limit_bytes:
+        raise FormatError(
+            f"{what} in the archive take more than the {limit_bytes} bytes that are allowed", limit=limit_bytes
+        )

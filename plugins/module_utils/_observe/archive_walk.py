@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Callable, Protocol
@@ -15,12 +12,11 @@ from typing import Callable, Protocol
 from .._core.errors import FormatError, excerpt
 from .._disk.content_hash import ALGORITHMS, SPARSE_SHA256, ContentHash, HashThread, hash_file
 from .._disk.extents import scan_extents
-from .._disk.sparse_file import BufferPool, Segment, SparseWriter, Traffic
+from .._disk.sparse_file import Segment, Traffic
 from .._disk.stage_thread import ReadAhead
 from .._formats.descriptor import Descriptor
 from .._formats.manifest_json import MANIFEST_FILE, parse_manifest
 from .._formats.member_names import CacheFile, SnapshotDirectory, SnapshotFile
-from .archive_file import open_archive
 from .archive_limits import ArchiveLimits
 from .archive_member import Member
 from .archive_reader import ArchiveReader
@@ -34,6 +30,7 @@ from .archived_snapshot import (
 )
 from .cache_walk import CacheWalk
 from .integrity import judge_content, recorded_state, require_verified
+from .upper_spool import spooled_upper
 
 
 class ArchiveSink(Protocol):
@@ -70,7 +67,7 @@ class ArchiveWalk:
     limits: ArchiveLimits
     verify: bool
     traffic: Traffic
-    sink: ArchiveSink | None
+    sink: ArchiveSink
     cache: CacheWalk
     members: list[str] = field(default_factory=list)
     found: dict[str, _Found] = field(default_factory=dict)
@@ -116,21 +113,17 @@ class ArchiveWalk:
         found.upper = upper
         content_hash = None if upper.algorithm is None else ContentHash(upper.algorithm, member.real_bytes)
         digest = None if found.descriptor is None else found.descriptor.digest
-        taking = (
-            contextlib.nullcontext()
-            if self.sink is None
-            else self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
-        )
+        taking = self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
         pool = self.cache.pool
         passed = 0
-        unpacking = self.traffic.meter.measure(
-            "reading" if self.sink is None else "unpacking",
-            member.real_bytes,
-            lambda: passed if content_hash is None else content_hash.position,
-            "syncing",
-        )
         with self.traffic.meter.doing("unpacking"), taking as put:
             upper.is_kept = put is not None
+            unpacking = self.traffic.meter.measure(
+                "unpacking" if upper.is_kept else "reading",
+                member.real_bytes,
+                lambda: passed if content_hash is None else content_hash.position,
+                "syncing",
+            )
             read_ahead = ReadAhead(reader.body_segments(member, pool))
             with unpacking, HashThread(content_hash, pool) as hashing, read_ahead as segments:
                 for segment in segments:
@@ -142,9 +135,9 @@ class ArchiveWalk:
             upper.digest = content_hash.digest()
 
     def _reopen(self, name: SnapshotFile, upper: ArchivedUpper) -> AbstractContextManager[int]:
-        if upper.is_kept and self.sink is not None:
+        if upper.is_kept:
             return self.sink.open_upper(name)
-        return _spooled(self.path, self.limits, name)
+        return spooled_upper(self.path, self.limits, name)
 
     def _algorithm(self, found: _Found) -> str | None:
         """Return the algorithm to hash an upper with; where its manifest comes later, the one that is likely."""
@@ -190,20 +183,3 @@ class ArchiveWalk:
             )
             require_verified(descriptor, integrity, f"{prefix}/{upper.file}")
         return ArchivedSnapshot(prefix, descriptor, SPARSE if upper.is_sparse else DENSE, upper.stored_bytes, integrity)
-
-
-@contextlib.contextmanager
-def _spooled(path: str, limits: ArchiveLimits, name: SnapshotFile) -> Iterator[int]:
-    """Yield a descriptor of an upper that nobody kept, read from the archive once more into a temporary file."""
-    pool = BufferPool(1)
-    with tempfile.TemporaryFile() as spool, open_archive(path) as fd:
-        reader = ArchiveReader(fd, limits)
-        for member in reader.members():
-            if member.name == name:
-                writer = SparseWriter(spool.fileno(), Traffic())
-                for segment in reader.body_segments(member, pool):
-                    writer.put(segment)
-                    if segment.buffer is not None:
-                        pool.give(segment.buffer)
-                writer.finish()
-        yield spool.fileno()

@@ -15,6 +15,7 @@ from .._disk.stage_thread import StageThread
 from .._formats.archive_contents import ArchiveContents
 from .._formats.member_names import CacheDirectory, CacheFile
 from .archive import naming
+from .archive_count import ArchiveCount
 from .archive_file import open_archive, read_contents
 from .archive_limits import ArchiveLimits
 from .archive_reader import ArchiveReader
@@ -71,7 +72,7 @@ def observe_bundle(
         contents: Its table of contents. What it claims is checked: the key of metadata is the digest of a reference.
         limits: What the bundle may demand.
         traffic: Where the bytes are counted.
-        sink: Takes the files; without one nothing is kept.
+        sink: Takes the files; without one nothing is kept, but all is counted.
 
     Raises:
         FormatError: The bundle breaks a rule.
@@ -79,7 +80,7 @@ def observe_bundle(
         StateError: There is no such file.
     """
     file_hash = hashlib.sha256()
-    walk = CacheWalk(sink, BufferPool())
+    walk = CacheWalk(sink or ArchiveCount(path, limits), BufferPool())
     members = []
     with open_archive(path) as fd, naming(path):
         size = os.fstat(fd).st_size

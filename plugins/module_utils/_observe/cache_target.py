@@ -60,6 +60,12 @@ def look_at_target(cache_dir: str, name: CacheFile) -> CacheTarget:
     return CacheTarget(path, False, stat.S_ISREG(found.st_mode), found.st_size)
 
 
+def is_kept(cache_dir: str, name: CacheFile, size_bytes: int, replace_all: bool) -> bool:
+    """Return whether an EROFS file of an archive is not taken, because the cache has one of the same size."""
+    target = look_at_target(cache_dir, name)
+    return target.is_file and target.size_bytes == size_bytes and not replace_all
+
+
 def observe_erofs_targets(
     cache_dir: str, sizes: Mapping[CacheFile, int], traffic: Traffic
 ) -> dict[CacheFile, CacheTarget]:
