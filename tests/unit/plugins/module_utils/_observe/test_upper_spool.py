@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -72,7 +73,6 @@ def _small_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_small_files")
 def test_the_directory_that_cannot_be_written_is_named(upper: Upper) -> None:
-    spooling = spooled_upper(str(PLAIN), ArchiveLimits(), upper.name)
-    with pytest.raises(OSError, match="File too large") as caught, spooling:
-        pass
+    with contextlib.ExitStack() as stack, pytest.raises(OSError, match="File too large") as caught:
+        stack.enter_context(spooled_upper(str(PLAIN), ArchiveLimits(), upper.name))
     assert caught.value.filename == tempfile.gettempdir()
