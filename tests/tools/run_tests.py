@@ -95,11 +95,13 @@ def docsite(stage: Stage) -> None:
 
 
 def unit(stage: Stage) -> None:
-    """The library on every Python that it must run on."""
+    """The library on the oldest and the newest Python that it must run on, and what runs on the controller on all."""
     require_programs()
     for version in _TARGET_PYTHONS:
         python = ensure_environment(f"python-{version}") / "python"
-        stage.run([python, "-m", "pytest", "--numprocesses", "auto", "tests/unit"])
+        # Every later stage runs the library on this one, and the minute and a half is needed there.
+        left_out = ["--ignore", "tests/unit/plugins/module_utils"] if version == "3.11" else []
+        stage.run([python, "-m", "pytest", "--numprocesses", "auto", "tests/unit", *left_out])
 
 
 def sanity(stage: Stage) -> None:
