@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible import constants
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.transfer_options import parse_mode
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import require_sha256
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
@@ -65,7 +66,7 @@ class ActionModule(TransferAction):
         mode = parse_mode(arguments.get("mode") if arguments.get("mode") is not None else "0600")
         if arguments.get("checksum") is not None:
             checksum = require_sha256(str(arguments["checksum"]), "checksum")
-            plan = self._plan(WantedFile(dest, checksum, None, mode), str(arguments.get("src")))
+            plan = self._plan(arguments, WantedFile(dest, checksum, None, mode), str(arguments.get("src")))
             if not plan.steps:
                 # What is here is what is wanted, whether or not the host still has it.
                 result = {"dest": dest, "checksum": checksum, "size_bytes": os.path.getsize(dest), "changed": False}
@@ -74,7 +75,7 @@ class ActionModule(TransferAction):
         if probed.get("failed"):
             return self.finish(probed, 0, 0)
         wanted = WantedFile(dest, str(probed["checksum"]), int(probed["size_bytes"]), mode)
-        plan = self._plan(wanted, str(probed["src"]))
+        plan = self._plan(arguments, wanted, str(probed["src"]))
         # The plan is made here, and the module's own says nothing.
         self._first = _shown(plan)
         received = resumed = 0
@@ -96,9 +97,10 @@ class ActionModule(TransferAction):
             raise RequestError(f"dest is {text!r}, expected the path of a file", option="dest", value=text)
         return path
 
-    def _plan(self, wanted: WantedFile, source: str) -> Plan:
+    def _plan(self, arguments: Result, wanted: WantedFile, source: str) -> Plan:
         host = self._variables.get("inventory_hostname", "the host")
-        return plan_file(wanted, observe_placed_file(wanted.path, wanted.size_bytes, Traffic()), f"{host}:{source}")
+        found = observe_placed_file(wanted.path, wanted.size_bytes, Traffic(), is_read=_is_to_verify(arguments))
+        return plan_file(wanted, found, f"{host}:{source}")
 
     def _fetch(self, arguments: Result, wanted: WantedFile) -> tuple[Result, int, int]:
         """Fetch the file, and return a failed part if one has failed, and how many bytes came and were there."""
@@ -175,6 +177,19 @@ class ActionModule(TransferAction):
             self._fixup_perms2((self._connection._shell.tmpdir,))
             return piece, True
         return None, False
+
+
+def _is_to_verify(arguments: Result) -> bool:
+    """Return whether a file that is there is read whatever is recorded of it.
+
+    Raises:
+        RequestError: The option is neither true nor false.
+    """
+    value = arguments.get("verify")
+    try:
+        return value is not None and boolean(value)
+    except TypeError:
+        raise RequestError(f"verify is {value!r}, expected true or false", option="verify") from None
 
 
 def _place(partial: PartialFile, wanted: WantedFile, source: str) -> None:

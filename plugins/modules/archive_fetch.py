@@ -51,6 +51,12 @@ options:
       - Permissions of the file on the controller, as an octal text.
     type: raw
     default: "0600"
+  verify:
+    description:
+      - Read the file at O(dest), too, when its extended attribute tells its digest. Without this, such a file is
+        taken to be whole, and one that has no such attribute, or was written to since, is read.
+    type: bool
+    default: false
   piece_bytes:
     description:
       - How large a piece becomes at most. The first ones are smaller.
@@ -168,6 +174,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "dest": {"type": "str", "required": True},
     "checksum": {"type": "str"},
     "mode": {"type": "raw", "default": "0600"},
+    "verify": {"type": "bool", "default": False},
     "piece_bytes": {"type": "int", "default": 67108864},
     "part": {"type": "dict"},
 }

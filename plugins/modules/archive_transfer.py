@@ -110,6 +110,12 @@ options:
       - Permissions of the file, as an octal text.
     type: raw
     default: "0600"
+  verify:
+    description:
+      - Read the file that is there, too, when its extended attribute tells its digest. Without this, such a file is
+        taken to be whole, and one that has no such attribute, or was written to since, is read.
+    type: bool
+    default: false
   piece_bytes:
     description:
       - How large a piece of a file from the controller becomes at most. The first ones are smaller.
@@ -248,6 +254,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "retries": {"type": "int", "default": 4},
     "needs_bytes": {"type": "int", "default": 0},
     "mode": {"type": "raw", "default": "0600"},
+    "verify": {"type": "bool", "default": False},
     "piece_bytes": {"type": "int", "default": 67108864},
     "part": {"type": "dict"},
 }

@@ -45,6 +45,7 @@ _PAGE = _CHECKOUT / "docs/transfer.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _DEST = "/srv/archive.tar.zst"
 _OURS = "`archive_transfer`"
+_PLAIN_SSH = "-o ControlMaster=auto -o ControlPersist=60s"  # Ansible's own arguments without -C
 _MOST_SENT = 1.2  # archives per host: what SSH and starting the module add is little, text instead of bytes is a third
 _NGINX = """
 daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log; worker_processes 2; user root;
@@ -91,10 +92,20 @@ class Scene:
             "HOME": str(self.directory / "home"),
         }
 
-    def play(self, module: str, **options: Any) -> list[str | Path]:
-        """Return the command that runs one module on all hosts."""
-        playbook = self.directory / f"{module}-{'url' if 'url' in options else 'src'}.json"
+    def play(self, module: str, *, compresses: bool = True, **options: Any) -> list[str | Path]:
+        """Return the command that runs one module on all hosts.
+
+        Args:
+            module: Its name.
+            compresses: Let SSH compress, as it does by Ansible's defaults.
+            options: The options of the module.
+        """
+        name = f"{module}-{'url' if 'url' in options else 'src'}{'' if compresses else '-plain'}"
+        playbook = self.directory / f"{name}.json"
         play = {"hosts": "fleet", "gather_facts": False, "tasks": [{module: options}]}
+        if not compresses:
+            # A directory of its own, for a connection that is still open from an earlier play keeps its compression.
+            play["vars"] = {"ansible_ssh_args": _PLAIN_SSH, "ansible_control_path_dir": str(self.directory / "p")}
         playbook.write_text(json.dumps([play]), encoding="utf-8")
         return [sys.executable, "-m", "ansible", "playbook", "--inventory", self.fleet.inventory, playbook]
 
@@ -116,10 +127,13 @@ def contenders(scene: Scene) -> dict[str, list[str | Path]]:
     ours = "sandboxops.microsandbox.archive_transfer"
     wanted = {"dest": _DEST, "checksum": scene.checksum}
     src, url = str(scene.archive), f"http://127.0.0.1:{scene.port}/{scene.archive.name}"
+    copy = {"src": src, "dest": _DEST, "mode": "0600"}
     return {
         f"{_OURS}, from the controller": scene.play(ours, src=src, **wanted),
+        f"{_OURS}, from the controller, SSH without `-C`": scene.play(ours, compresses=False, src=src, **wanted),
         f"{_OURS}, from nginx": scene.play(ours, url=url, **wanted),
-        "`ansible.builtin.copy`": scene.play("ansible.builtin.copy", src=src, dest=_DEST, mode="0600"),
+        "`ansible.builtin.copy`": scene.play("ansible.builtin.copy", **copy),
+        "`ansible.builtin.copy`, SSH without `-C`": scene.play("ansible.builtin.copy", compresses=False, **copy),
         "rsync over SSH, all hosts at once": scene.rsync(),
     }
 

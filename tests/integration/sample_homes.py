@@ -120,3 +120,10 @@ def flip_a_byte(path: Path, place: float) -> None:
         (byte,) = file.read(1)
         file.seek(offset)
         file.write(bytes([byte ^ 0xFF]))
+
+
+def lose_bits(path: Path, place: float) -> None:
+    """Damage a file as a disk does it, without a trace in its times."""
+    found = path.stat()
+    flip_a_byte(path, place)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))

@@ -15,6 +15,7 @@ import pytest
 from file_listing import list_tree
 from four_runs import run_four_times
 from real_ansible import Ansible, task
+from sample_homes import lose_bits
 
 MIB = 1 << 20
 CONTENT = random.Random(1).randbytes(3 * MIB + 4321)  # noqa: S311  no secret
@@ -58,6 +59,18 @@ def test_a_controller_that_has_the_file_needs_none_on_the_host(
     assert (result["changed"], result["size_bytes"]) == (False, len(CONTENT))
 
 
+def test_bits_that_the_controllers_disk_lost_are_found_on_request(ansible: Ansible, src: Path, dest: Path) -> None:
+    options = {"src": src, "dest": dest, "checksum": CHECKSUM}
+    ansible.run("archive_fetch", **options)
+    if not os.listxattr(dest):
+        pytest.skip("this file system has no extended attributes")
+    lose_bits(dest, 0.5)
+    assert not ansible.run("archive_fetch", **options)["changed"]
+    assert ansible.run("archive_fetch", verify=True, **options)["changed"]
+    assert dest.read_bytes() == CONTENT
+    assert not ansible.run("archive_fetch", verify=True, **options)["changed"]
+
+
 @pytest.mark.parametrize("same", [True, False], ids=["the-same", "another"])
 def test_what_is_there_is_kept_when_the_file_begins_with_it(
     ansible: Ansible, src: Path, dest: Path, same: bool
@@ -95,6 +108,7 @@ def test_other_content_than_the_wanted_one_leaves_nothing(ansible: Ansible, mach
         ({"checksum": "md5:1"}, "checksum is"),
         ({"mode": "rwx"}, "mode is"),
         ({"piece_bytes": 0}, "piece_bytes is"),
+        ({"verify": "maybe", "checksum": CHECKSUM}, "verify is 'maybe'"),
         ({"part": {"do": "cut"}}, "a task has no use for it"),
     ],
 )

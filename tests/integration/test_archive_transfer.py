@@ -21,6 +21,7 @@ import pytest
 from file_listing import list_tree
 from four_runs import run_four_times
 from real_ansible import Ansible, Run, task
+from sample_homes import lose_bits
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit/plugins/module_utils"))
 
@@ -99,6 +100,21 @@ def test_a_file_that_is_there_is_replaced_and_its_mode_kept_as_asked(
     result = run_four_times(ansible, machine, "archive_transfer", src=src, dest=dest, checksum=CHECKSUM, mode="0644")
     assert result["steps"] == [f"set the mode of {dest} to 0644"]
     assert result["bytes"]["received"] == 0
+
+
+def test_bits_that_the_disk_lost_are_found_on_request(ansible: Ansible, src: Path, dest: Path) -> None:
+    options = {"src": src, "dest": dest, "checksum": CHECKSUM}
+    ansible.run("archive_transfer", **options)
+    if not os.listxattr(dest):
+        pytest.skip("this file system has no extended attributes")
+    lose_bits(dest, 0.5)
+    believed = ansible.run("archive_transfer", **options)
+    assert (believed["changed"], believed["bytes"]["read"]) == (False, 0)
+    result = ansible.run("archive_transfer", verify=True, **options)
+    assert result["steps"] == [f"bring {CHECKSUM} from {src} to {dest}"]
+    assert dest.read_bytes() == CONTENT
+    again = ansible.run("archive_transfer", verify=True, **options)
+    assert (again["changed"], again["bytes"]["read"]) == (False, len(CONTENT))
 
 
 def test_a_file_and_what_was_left_of_it_are_removed(ansible: Ansible, machine: Path, src: Path) -> None:

@@ -11,6 +11,7 @@ import stat
 from dataclasses import dataclass
 
 from .._core.errors import StateError
+from .._disk.digest_record import recorded_digest
 from .._disk.error_paths import naming_file
 from .._disk.sparse_file import BUFFER_BYTES, Traffic
 
@@ -30,13 +31,18 @@ class PlacedFile:
     digest: str | None
 
 
-def observe_placed_file(path: str, size_bytes: int | None, traffic: Traffic) -> PlacedFile | None:
-    """Look at the file at a path, and read it unless its size is not the wanted one; None when nothing is there.
+def observe_placed_file(
+    path: str, size_bytes: int | None, traffic: Traffic, *, is_read: bool = False
+) -> PlacedFile | None:
+    """Look at the file at a path; None when nothing is there.
+
+    It is read only where its size may be the wanted one and no digest is recorded with it.
 
     Args:
         path: Where.
         size_bytes: The wanted size, or None when nobody knows it.
         traffic: Where the bytes are counted.
+        is_read: Read it whatever is recorded.
 
     Raises:
         StateError: Something else than a regular file is there.
@@ -54,7 +60,7 @@ def observe_placed_file(path: str, size_bytes: int | None, traffic: Traffic) -> 
         return PlacedFile(found.st_size, stat.S_IMODE(found.st_mode), None)
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        digest = hash_open_file(fd, traffic)
+        digest = (None if is_read else recorded_digest(fd)) or hash_open_file(fd, traffic)
     finally:
         os.close(fd)
     return PlacedFile(found.st_size, stat.S_IMODE(found.st_mode), digest)

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import sha256_digest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import (
+    record_digest,
+    recorded_digest,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.placed_file import (
     PlacedFile,
@@ -32,6 +36,20 @@ def test_a_file_that_may_be_the_wanted_one_is_hashed(path: Path, size: int | Non
     found = observe_placed_file(str(path), size, traffic)
     assert found == PlacedFile(3_500_000, 0o640, sha256_digest(path.read_bytes()))
     assert traffic.read == 3_500_000
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_file_with_a_recorded_digest_is_read_only_on_request(path: Path, is_read: bool) -> None:
+    recorded = sha256_digest(b"what its writer wrote")
+    with path.open("r+b") as file:
+        record_digest(file.fileno(), recorded)
+        if recorded_digest(file.fileno()) is None:
+            pytest.skip("this file system has no extended attributes")
+    traffic = Traffic()
+    found = observe_placed_file(str(path), 3_500_000, traffic, is_read=is_read)
+    wanted = (sha256_digest(path.read_bytes()), 3_500_000) if is_read else (recorded, 0)
+    assert found is not None
+    assert (found.digest, traffic.read) == wanted
 
 
 def test_a_file_of_another_size_is_not_read(path: Path) -> None:
