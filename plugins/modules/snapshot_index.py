@@ -212,7 +212,7 @@ def work(task: Task) -> Outcome:
 
 def make_plan(index: Index, steps: Sequence[IndexStep], store: Store) -> Plan:
     """Describe what the steps change."""
-    before, after = set(index.rows), set(rows_after(index.rows, steps))
+    before, after = (set(index.rows), set(rows_after(index.rows, steps))) if steps else (set(), set())
     return Plan(
         tuple(steps),
         before={row.artifact_path: _shown(row) for row in before - after},

@@ -53,11 +53,11 @@ def snapshot_result(
         integrity: What a verification found; without one, what is recorded.
     """
     descriptor = artifact.descriptor
-    result = {"name": artifact.name, "path": artifact.path, **descriptor_result(descriptor)}
+    state = integrity or recorded_state(descriptor)
+    result = {"name": artifact.name, "path": artifact.path, **descriptor_result(descriptor, state)}
     result["children"] = sorted(children)
     result["image"].update(images.result(descriptor))
     result["upper"]["allocated_bytes"] = artifact.allocated_bytes
-    result["upper"]["integrity"] = integrity_result(descriptor, integrity or recorded_state(descriptor))
     return result
 
 
@@ -80,8 +80,8 @@ def snapshot_results(
     return results
 
 
-def descriptor_result(descriptor: Descriptor) -> dict[str, Any]:
-    """Return what a descriptor says as a result."""
+def descriptor_result(descriptor: Descriptor, integrity: IntegrityState) -> dict[str, Any]:
+    """Return what a descriptor says, and what is known of the content that it describes, as a result."""
     return {
         "digest": descriptor.digest,
         "generation": descriptor.generation,
@@ -95,7 +95,7 @@ def descriptor_result(descriptor: Descriptor) -> dict[str, Any]:
         "upper": {
             "file": descriptor.upper_file,
             "apparent_bytes": descriptor.upper_bytes,
-            "integrity": integrity_result(descriptor, recorded_state(descriptor)),
+            "integrity": integrity_result(descriptor, integrity),
         },
     }
 
@@ -119,9 +119,7 @@ def invalid_result(invalid: InvalidArtifact) -> dict[str, str]:
 
 def archived_result(snapshot: ArchivedSnapshot) -> dict[str, Any]:
     """Return a snapshot in an archive as a result."""
-    result = {"name": snapshot.prefix, **descriptor_result(snapshot.descriptor)}
-    result["upper"]["integrity"] = integrity_result(snapshot.descriptor, snapshot.integrity)
-    return result
+    return {"name": snapshot.prefix, **descriptor_result(snapshot.descriptor, snapshot.integrity)}
 
 
 def archive_result(archive: Archive) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
     with task.phase("verify"), task.traffic.meter.span(_hashed_bytes(to_verify)):
         states, unreadable = _verify(task, to_verify)
     invalid = (*store.invalid, *unreadable)
-    selected = [artifact for artifact in selected if artifact.path not in {entry.path for entry in unreadable}]
+    unreadable_paths = {entry.path for entry in unreadable}
+    selected = [artifact for artifact in selected if artifact.path not in unreadable_paths]
     if task.params["strict"]:
         _require_found(task, directory, bool(selected or invalid))
         _require_sound(invalid, states)
@@ -115,8 +116,7 @@ def _is_selected(task: Task, descriptor: Descriptor) -> bool:
         return False
     if params["source_sandbox"] not in (None, descriptor.source_sandbox):
         return False
-    labels = dict(descriptor.labels)
-    return all(labels.get(key) == value for key, value in params["labels"].items())
+    return bool(params["labels"].items() <= dict(descriptor.labels).items())
 
 
 def _require_found(task: Task, directory: str, is_found: bool) -> None:

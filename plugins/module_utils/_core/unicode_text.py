@@ -16,4 +16,4 @@ def is_unicode(text: str) -> bool:
     It cannot where half a surrogate pair stands alone, which is also how Python keeps the bytes of a file name that are
     not UTF-8.
     """
-    return _SURROGATE.search(text) is None
+    return text.isascii() or _SURROGATE.search(text) is None

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 
 from .._core.errors import FormatError, StateError
-from .error_paths import naming_file
+from .error_paths import name_file
 
 
 def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, dir_fd: int | None = None) -> bytes:
@@ -44,12 +44,14 @@ def read_regular_file(path: str, max_bytes: int, follow_symlink: bool = False, d
         wanted = found.st_size + 1  # one byte more than there should be, to see the end
         while len(content) <= max_bytes:
             asked = min(wanted, max_bytes + 1 - len(content))
-            with naming_file(fd):
-                piece = os.read(fd, asked)
+            piece = os.read(fd, asked)
             content += piece
             if not piece or (len(piece) < asked and len(content) >= found.st_size):
                 return content
             wanted = max(wanted - len(piece), 1)
+    except OSError as exc:
+        name_file(exc, fd)
+        raise
     finally:
         os.close(fd)
     raise FormatError(f"{path} has more than the {max_bytes} bytes that are read", path=path)

@@ -43,11 +43,14 @@ class IntegrityState:
     computed: str | None = None
 
 
+_NOT_RECORDED, _RECORDED, _UNSUPPORTED = map(IntegrityState, (NOT_RECORDED, RECORDED, UNSUPPORTED))
+
+
 def recorded_state(descriptor: Descriptor) -> IntegrityState:
     """Return what a descriptor alone says of its upper's content."""
     if descriptor.integrity is None:
-        return IntegrityState(NOT_RECORDED)
-    return IntegrityState(RECORDED if descriptor.integrity.algorithm in ALGORITHMS else UNSUPPORTED)
+        return _NOT_RECORDED
+    return _RECORDED if descriptor.integrity.algorithm in ALGORITHMS else _UNSUPPORTED
 
 
 def verify_artifact(artifact: Artifact, traffic: Traffic) -> IntegrityState:
