@@ -19,7 +19,7 @@ from .._apply.download import Course, Demand, OpenAt, apply_download
 from .._apply.placed_file import apply_piece, apply_removals
 from .._core.digests import require_sha256
 from .._core.errors import IntegrityError, RequestError
-from .._core.urls import split_url
+from .._core.urls import shown_url, split_url
 from .._disk.directories import make_directories, remove_empty
 from .._disk.partial_file import PartialFile, open_partial
 from .._disk.partial_names import find_partials, partial_bytes, partial_name, sweep_partials
@@ -45,7 +45,7 @@ def transfer_file(task: Task) -> Outcome:
     do = part.get("do", RECEIVE)
     if do == APPEND:
         return _append(task, wanted, part)
-    source, open_at = (str(part["source"]), None) if do == PROBE else _server(task)
+    source = str(part["source"]) if do == PROBE else shown_url(_bare_url(task))
     plan = Plan((PutFile(wanted, source),)) if part.get("is_planned") else _plan(task, wanted, source)
     if not any(isinstance(step, PutFile) for step in plan.steps):
         if plan.steps and not task.check_mode:
@@ -56,16 +56,16 @@ def transfer_file(task: Task) -> Outcome:
         _require_space(task, wanted, have_bytes)
     if task.check_mode:
         return _outcome(wanted, plan, {"is_done": True})
-    if open_at is not None:
-        demand = Demand(
-            wanted=wanted,
-            source=source,
-            needs_bytes=task.params["needs_bytes"],
-            retries=task.params["retries"],
-            slice_seconds=part.get("slice_seconds"),
-        )
-        return _receive(task, demand, plan, Course(**part.get("course", {})), open_at)
-    return _outcome(wanted, plan, {"is_done": False, **_probed(task, wanted, have_bytes)})
+    if do == PROBE:
+        return _outcome(wanted, plan, {"is_done": False, **_probed(task, wanted, have_bytes)})
+    demand = Demand(
+        wanted=wanted,
+        source=source,
+        needs_bytes=task.params["needs_bytes"],
+        retries=task.params["retries"],
+        slice_seconds=part.get("slice_seconds"),
+    )
+    return _receive(task, demand, plan, Course(**part.get("course", {})))
 
 
 def _wanted(task: Task, path: str) -> WantedFile:
@@ -81,28 +81,33 @@ def _wanted(task: Task, path: str) -> WantedFile:
     return WantedFile(path, checksum, params["size_bytes"], parse_mode(params["mode"]))
 
 
-def _server(task: Task) -> tuple[str, OpenAt]:
-    """Return the name of the server that the content comes from, and what opens it."""
-    # All that speaks HTTP takes a sixth of what it costs to add a piece, and there may be many pieces.
-    from .http_source import HttpSource  # noqa: PLC0415
-
+def _bare_url(task: Task) -> str:
+    """Return the URL, which has no secrets in it."""
     params = task.params
     if params["url"] is None:
         raise RequestError("src is a file on the controller, which this module gets only by its action plugin")
     split = split_url(params["url"], "url")
     if split.query or split.username is not None:
         raise RequestError("url has secrets, which belong into url_query, url_username and url_password")
+    return split.bare
+
+
+def _opener(task: Task) -> OpenAt:
+    """Return what asks the server for the content."""
+    # All that speaks HTTP takes a sixth of what it costs to add a piece, and most of what it costs to change nothing.
+    from .http_source import HttpSource  # noqa: PLC0415
+
+    params = task.params
     query = f"?{params['url_query']}" if params["url_query"] else ""
-    server = HttpSource(
-        url=split.bare + query,
+    return HttpSource(
+        url=_bare_url(task) + query,
         username=params["url_username"],
         password=params["url_password"],
         headers={str(name): str(value) for name, value in (params["url_headers"] or {}).items()},
         validate_certs=params["validate_certs"],
         ca_path=params["ca_path"],
         timeout=params["timeout"],
-    )
-    return server.name, server.open_at
+    ).open_at
 
 
 def _plan(task: Task, wanted: WantedFile, source: str) -> Plan:
@@ -152,10 +157,10 @@ def _is_there(task: Task, wanted: WantedFile, partial: PartialFile) -> bool:
     return found is not None and found.digest == wanted.checksum
 
 
-def _receive(task: Task, demand: Demand, plan: Plan, course: Course, open_at: OpenAt) -> Outcome:
+def _receive(task: Task, demand: Demand, plan: Plan, course: Course) -> Outcome:
     wanted = demand.wanted
     with task.phase("receive"), _opened(task, wanted) as partial:
-        is_done = _is_there(task, wanted, partial) or apply_download(demand, course, partial, open_at)
+        is_done = _is_there(task, wanted, partial) or apply_download(demand, course, partial, _opener(task))
         have_bytes = partial.size
     transfer = {"is_done": is_done, "have_bytes": have_bytes, "course": dataclasses.asdict(course)}
     size_bytes = (have_bytes or wanted.size_bytes) if is_done else course.total_bytes
