@@ -245,8 +245,9 @@ def _load_warning(jobs: dict[str, Any]) -> Iterable[str]:
     load = max(max(figures["load"]) for rivals in jobs.values() for figures in rivals.values())
     if load > _QUIET_LOAD:
         yield (
-            f"Other programs were running: the load average was {load:.1f}. Times are too long and ratios"
-            " uncertain, those of jobs with several threads most."
+            f"The load average reached {load:.1f}, of which the contenders themselves make about two. What is more, the"
+            " writing of pages or other programs, makes times longer and ratios uncertain, those of jobs with several"
+            " threads most."
         )
 
 
