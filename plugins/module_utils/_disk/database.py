@@ -37,6 +37,7 @@ _CHECKPOINT_LOCK = (121, 1)
 # The log's header is written anew, with another salt, before any frame is overwritten.
 _LOG_HEADER_BYTES = 32
 _COPY_BYTES = 1 << 20
+_SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, MemoryError)  # the last where a damaged length is huge
 # What SQLite says of a file that it cannot read, write or make.
 _DISK_ERRORS = ("disk I/O error", "database or disk is full", "unable to open database file")
 
@@ -70,7 +71,7 @@ def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], 
                 connection.execute("PRAGMA locking_mode=EXCLUSIVE")  # no shared memory: on a full disk, that kills
                 connection.execute("PRAGMA synchronous=OFF")
                 return _read_strictly_first(connection, read)
-        except (sqlite3.Error, UnicodeDecodeError) as exc:
+        except _SQLITE_ERRORS as exc:
             if isinstance(exc, sqlite3.OperationalError) and str(exc) in _DISK_ERRORS:
                 raise StateError(f"SQLite cannot use {copy}, a copy of {database}: {exc}", path=copy) from exc
             raise _translated(database, exc) from exc
@@ -106,7 +107,7 @@ def write_database(database: str, write: Callable[[sqlite3.Connection], _Result]
             with contextlib.closing(_connect(database, max(0.0, min(_BUSY_SECONDS, remaining)))) as connection:
                 connection.execute("PRAGMA foreign_keys=ON")
                 return _run_immediate(connection, write)
-        except (sqlite3.Error, UnicodeDecodeError) as exc:
+        except _SQLITE_ERRORS as exc:
             if not _is_busy(exc):
                 raise _translated(database, exc) from exc
             if time.monotonic() >= deadline:
@@ -235,7 +236,7 @@ def _translated(database: str, exc: Exception) -> MicrosandboxError:
 
 def _shown(exc: Exception) -> str:
     """Return SQLite's message, which may quote what stands in the database, as one short line."""
-    return excerpt(str(exc), 200)[1:-1]
+    return excerpt(str(exc) or "out of memory", 200)[1:-1]
 
 
 def _locked(database: str, patience: float) -> StateError:

@@ -278,7 +278,24 @@ def test_a_missing_database_is_neither_read_nor_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 4080])
+def _with_huge_cell() -> bytes:
+    """Return a database whose schema has an entry too long for any memory, as a fuzzer found it."""
+    content = bytearray(7 * 512)  # pages of 512 bytes
+    content[:18] = b"SQLite format 3\0\x02\0"
+    content[21:24] = bytes([64, 32, 32])
+    content[100], content[111] = 5, 7  # the schema goes on in page 7
+    page = 6 * 512
+    content[page], content[page + 4], content[page + 8 : page + 10] = 13, 3, bytes([1, 195])
+    content[page + 451 : page + 461] = b"\xff" * 10
+    content[page + 462] = 97
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"no database at all" * 100, b"SQLite format 3\x00" + b"\xff" * 4080, _with_huge_cell()],
+    ids=["text", "header alone", "huge cell"],
+)
 def test_a_file_that_is_no_database_is_a_format_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "msb.db"
     path.write_bytes(content)
