@@ -183,6 +183,7 @@ class Ansible:
             "ANSIBLE_CALLBACK_PLUGINS": str(_CALLBACKS),
             "ANSIBLE_COLLECTIONS_PATH": str(self._collections),
             "ANSIBLE_CONFIG": str(self._configuration),
+            "ANSIBLE_INJECT_INVOCATION": "true",  # the default before ansible-core 2.21
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
             "ANSIBLE_LOCAL_TEMP": str(self._directory / "controller"),
             "ANSIBLE_NOCOLOR": "true",
