@@ -113,7 +113,8 @@ options:
   verify:
     description:
       - Read the file that is there, too, when its extended attribute tells its digest. Without this, such a file is
-        taken to be whole, and one that has no such attribute, or was written to since, is read.
+        taken to be whole. One that has no such attribute, was written to since, or can be written to by anybody but
+        the task's user, is read.
     type: bool
     default: false
   piece_bytes:

@@ -19,6 +19,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 DATA = Path(__file__).parents[1] / "unit/data"
 IMAGE_REFERENCE = "localhost/tiny:1"
 IMAGE_DIGEST = "sha256:9dfddbfb28e8b57d786c7c5b76ef918eb19f2bcf632a3bf8e58fdadfc407f714"
@@ -123,7 +125,9 @@ def flip_a_byte(path: Path, place: float) -> None:
 
 
 def lose_bits(path: Path, place: float) -> None:
-    """Damage a file as a disk does it, without a trace in its times."""
+    """Damage a file with a recorded digest as a disk does it, without a trace in its times."""
+    if not os.listxattr(path):
+        pytest.skip("this file system has no extended attributes")
     found = path.stat()
     flip_a_byte(path, place)
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))

@@ -12,8 +12,6 @@ So a read copies the database and its log under SQLite's own locks, and opens th
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import os
 import sqlite3
 import stat
@@ -23,20 +21,12 @@ import urllib.parse
 from typing import Callable, TypeVar
 
 from .._core.errors import FormatError, MicrosandboxError, StateError, excerpt
-from .byte_source import ByteSource
-from .error_paths import naming_file
-from .sparse_file import write_at
+from .database_copy import not_regular, try_copy
 
 _Result = TypeVar("_Result")
 
 _BUSY_SECONDS = 5.0
 _RETRY_SECONDS = 0.02
-# Byte ranges that SQLite locks: SHARED in the database (os.h), the checkpointer's in the wal-index (wal.c, os_unix.c).
-_SHARED_LOCK = (0x40000002, 510)
-_CHECKPOINT_LOCK = (121, 1)
-# The log's header is written anew, with another salt, before any frame is overwritten.
-_LOG_HEADER_BYTES = 32
-_COPY_BYTES = 1 << 20
 _SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError, MemoryError)  # the last where a damaged length is huge
 # What SQLite says of a file that it cannot read, write or make.
 _DISK_ERRORS = ("disk I/O error", "database or disk is full", "unable to open database file")
@@ -62,7 +52,7 @@ def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], 
     with tempfile.TemporaryDirectory(prefix="microsandbox-") as private:
         copy = os.path.join(private, "copy.db")
         deadline = time.monotonic() + patience
-        while not _try_copy(database, copy):
+        while not try_copy(database, copy):
             if time.monotonic() >= deadline:
                 raise _locked(database, patience)
             time.sleep(_RETRY_SECONDS)
@@ -136,88 +126,12 @@ def _connect(database: str, busy_seconds: float) -> sqlite3.Connection:
     return connection
 
 
-def _try_copy(database: str, copy: str) -> bool:
-    """Copy a database with its log, and return whether nobody interfered.
-
-    The SHARED lock keeps away writers that want the whole database, the checkpointer's lock keeps the database as it
-    is while others append to the log. Both are read locks: two readers do not disturb each other.
-    """
-    with contextlib.ExitStack() as stack:
-        database_fd = _open(database, stack)
-        if not _try_read_lock(database_fd, _SHARED_LOCK):
-            return False
-        index_fd = _open_if_exists(database + "-shm", stack)
-        if index_fd is not None and not _try_read_lock(index_fd, _CHECKPOINT_LOCK):
-            return False
-        _copy_file(database_fd, copy)
-        for suffix in ("-wal", "-journal"):
-            side_fd = _open_if_exists(database + suffix, stack)
-            if side_fd is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(copy + suffix)
-                continue
-            header = _read_log_header(side_fd)
-            _copy_file(side_fd, copy + suffix)
-            if _read_log_header(side_fd) != header:
-                return False
-        # A process that came meanwhile has not seen a lock on an index that did not exist.
-        return index_fd is not None or not os.path.lexists(database + "-shm")
-
-
-def _open(path: str, stack: contextlib.ExitStack) -> int:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as exc:
-        if exc.errno in (errno.ELOOP, errno.ENXIO):
-            raise _not_regular(path) from exc
-        raise
-    stack.callback(os.close, fd)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise _not_regular(path)
-    return fd
-
-
-def _open_if_exists(path: str, stack: contextlib.ExitStack) -> int | None:
-    try:
-        return _open(path, stack)
-    except FileNotFoundError:
-        return None
-
-
-def _try_read_lock(fd: int, byte_range: tuple[int, int]) -> bool:
-    start, length = byte_range
-    try:
-        fcntl.lockf(fd, fcntl.LOCK_SH | fcntl.LOCK_NB, length, start)
-    except OSError as exc:
-        if exc.errno in (errno.EACCES, errno.EAGAIN):
-            return False
-        raise
-    return True
-
-
-def _read_log_header(fd: int) -> bytes:
-    with naming_file(fd):
-        return os.pread(fd, _LOG_HEADER_BYTES, 0)
-
-
-def _copy_file(source_fd: int, target: str) -> None:
-    """Copy a whole file; an error names the one of the two that it is about."""
-    source = ByteSource(source_fd)
-    fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        while piece := source.read(_COPY_BYTES):
-            with naming_file(fd):
-                write_at(fd, memoryview(piece), source.position - len(piece))
-    finally:
-        os.close(fd)
-
-
 def _require_regular(database: str) -> None:
     if not os.path.lexists(database):
         raise StateError(f"there is no database {database}", path=database)
     for path in (database, database + "-wal", database + "-shm"):
         if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-            raise _not_regular(path)
+            raise not_regular(path)
 
 
 def _is_busy(exc: Exception) -> bool:
@@ -245,7 +159,3 @@ def _locked(database: str, patience: float) -> StateError:
         path=database,
         waited_seconds=patience,
     )
-
-
-def _not_regular(path: str) -> StateError:
-    return StateError(f"{path} is no regular file, a database is one", path=path)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 from .._core.digests import is_sha256
 
@@ -31,6 +32,16 @@ def recorded_digest(fd: int) -> str | None:
     record = _read(fd)
     digest = record.decode("ascii", "replace").partition(" ")[0]
     return digest if is_sha256(digest) and record == _record(fd, digest) else None
+
+
+def own_recorded_digest(fd: int) -> str | None:
+    """Return the recorded digest of an open file that belongs to this user and that nobody else may write to, or None.
+
+    Whoever may write to a file can give it any content and any record.
+    """
+    found = os.fstat(fd)
+    is_ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return recorded_digest(fd) if is_ours else None
 
 
 def outdated_digest(fd: int) -> str | None:

@@ -11,7 +11,7 @@ import stat
 from dataclasses import dataclass
 
 from .._core.errors import StateError
-from .._disk.digest_record import recorded_digest
+from .._disk.digest_record import own_recorded_digest
 from .._disk.error_paths import naming_file
 from .._disk.sparse_file import BUFFER_BYTES, Traffic
 
@@ -36,7 +36,7 @@ def observe_placed_file(
 ) -> PlacedFile | None:
     """Look at the file at a path; None when nothing is there.
 
-    It is read only where its size may be the wanted one and no digest is recorded with it.
+    It is read only where its size may be the wanted one and no digest is recorded that nobody else can have written.
 
     Args:
         path: Where.
@@ -60,7 +60,7 @@ def observe_placed_file(
         return PlacedFile(found.st_size, stat.S_IMODE(found.st_mode), None)
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        digest = (None if is_read else recorded_digest(fd)) or hash_open_file(fd, traffic)
+        digest = (None if is_read else own_recorded_digest(fd)) or hash_open_file(fd, traffic)
     finally:
         os.close(fd)
     return PlacedFile(found.st_size, stat.S_IMODE(found.st_mode), digest)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import (
     outdated_digest,
+    own_recorded_digest,
     record_digest,
     recorded_digest,
 )
@@ -51,6 +52,23 @@ def file(tmp_path: Path) -> Path:
 def test_a_file_without_a_record_tells_nothing(tmp_path: Path) -> None:
     tmp_path.joinpath("file").write_bytes(b"content")
     assert recorded(tmp_path / "file") is None
+
+
+def own_recorded(path: Path) -> str | None:
+    with opened(path) as fd:
+        return own_recorded_digest(fd)
+
+
+@pytest.mark.parametrize(("mode", "digest"), [(0o600, DIGEST), (0o644, DIGEST), (0o620, None), (0o602, None)])
+def test_a_record_that_others_may_write_is_not_our_own(file: Path, mode: int, digest: str | None) -> None:
+    file.chmod(mode)
+    assert own_recorded(file) == digest
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_record_on_a_file_of_another_user_is_not_our_own(file: Path) -> None:
+    os.chown(file, 1234, 1234)
+    assert (recorded(file), own_recorded(file)) == (DIGEST, None)
 
 
 def test_a_record_outlives_a_rename_and_a_change_of_mode(file: Path) -> None:
