@@ -7,9 +7,14 @@
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 
+# What the tests mount goes with them, however they end.
+apart=()
+if unshare --mount true 2>/dev/null; then
+    apart=(unshare --mount)
+fi
 for candidate in python3 python3.11 python3.12 python3.13 python3.14; do
     if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-        exec "$candidate" tests/tools/run_tests.py "$@"
+        exec ${apart[@]+"${apart[@]}"} "$candidate" tests/tools/run_tests.py "$@"
     fi
 done
 echo "test.sh needs Python 3.11 or newer with its venv module, and found none on PATH" >&2

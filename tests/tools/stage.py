@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +52,9 @@ class Stage:
     def run(self, command: list[str | Path], cwd: Path = CHECKOUT, programs: Path | None = None, **env: Path) -> str:
         """Run a command to its end, show what it prints as it comes, and return that.
 
+        Each has a directory of its own for pytest's temporary files: pytest clears away what earlier sessions left, and
+        where it cannot, the tests of this one would have failed.
+
         Args:
             command: Program and arguments.
             cwd: Where it runs.
@@ -59,11 +64,12 @@ class Stage:
         shown = shlex.join(str(part) for part in command).replace(f"{CHECKOUT}/", "")
         self.say(f"\n$ {shown}\n")
         environment = plain_environment(programs) | {name: str(value) for name, value in env.items()}
+        temporary = tempfile.mkdtemp(prefix="test-")
         printed = []
         with subprocess.Popen(
             command,
             cwd=cwd,
-            env=environment,
+            env=environment | {"PYTEST_DEBUG_TEMPROOT": temporary},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -73,6 +79,7 @@ class Stage:
             for line in process.stdout:
                 self.say(line)
                 printed.append(line)
+        shutil.rmtree(temporary, ignore_errors=True)
         if process.returncode != 0:
             self.failures.append(f"{shown} (exit status {process.returncode})")
             self.last_words += printed[-_LAST_LINES:]

@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verdict on a run of the tests does not say of a stage that it passed when nothing was tested."""
+"""A stage of the tests leaves nothing to the next; the verdict does not say that one passed when nothing was tested."""
 
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,3 +41,14 @@ def test_what_failed_comes_with_each_failure(stages: Any) -> None:
         "            mypy",
         "FAILED: lint",
     ]
+
+
+def test_each_command_has_a_directory_of_its_own_for_temporary_files(stages: Any) -> None:
+    program = (
+        "import os; root = os.environ['PYTEST_DEBUG_TEMPROOT']; print(root, os.listdir(root)); os.mkdir(f'{root}/1')"
+    )
+    command = [sys.executable, "-c", program]
+    first, second = [stages.Stage("unit").run(command).split(maxsplit=1) for attempt in range(2)]
+    assert first[0] != second[0]
+    assert first[1] == second[1] == "[]\n"
+    assert not Path(first[0]).exists()
