@@ -14,7 +14,7 @@ if unshare --mount true 2>/dev/null; then
 fi
 for candidate in python3 python3.11 python3.12 python3.13 python3.14; do
     if "$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-        exec ${apart[@]+"${apart[@]}"} "$candidate" tests/tools/run_tests.py "$@"
+        exec ${apart[@]+"${apart[@]}"} "$candidate" tests/tools/run_tests.py "$@" </dev/null
     fi
 done
 echo "test.sh needs Python 3.11 or newer with its venv module, and found none on PATH" >&2

@@ -22,6 +22,7 @@ _PACKAGES = ("ca-certificates", "openssh-server", "openssh-sftp-server", "python
 _ZSTD = "python3-zstandard"
 _REPOSITORY = "srv/packages"
 _SPARED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
+_RETRIES = "Acquire::Retries"
 _VERSION = "1"  # of this file: another one makes the root anew
 
 
@@ -84,7 +85,7 @@ def _mirrors() -> list[str]:
 def _make_plain(root: Path, mirrors: list[str]) -> None:
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
     options = [f"--dpkgopt=path-exclude={path}" for path in _SPARED]
-    options += ["--dpkgopt=force-unsafe-io", f"--include={','.join(_PACKAGES)}"]
+    options += [f'--aptopt={_RETRIES} "5"', "--dpkgopt=force-unsafe-io", f"--include={','.join(_PACKAGES)}"]
     _run("mmdebstrap", "--quiet", "--variant=minbase", *options, release, root, *mirrors)
     for key in root.glob("etc/ssh/ssh_host_*"):
         key.unlink()
@@ -98,7 +99,7 @@ def _make_zstd(plain: Path, layer: Path, directory: Path) -> None:
     """Install the library over the plain root, and leave its packages to the plain one as a mirror of its own."""
     repository = plain / _REPOSITORY
     repository.mkdir(parents=True)
-    _run("chroot", plain, "apt-get", "-qq", "update")
+    _run("chroot", plain, "apt-get", f"-o={_RETRIES}=5", "-qq", "update")
     _run("chroot", plain, *_install("--download-only", f"-o=Dir::Cache::Archives=/{_REPOSITORY}"))
     _write_package_list(repository)
     plain.joinpath("etc/apt/sources.list").write_text(f"deb [trusted=yes] file:/{_REPOSITORY} ./\n", encoding="utf-8")
@@ -120,7 +121,7 @@ def _make_zstd(plain: Path, layer: Path, directory: Path) -> None:
 
 
 def _install(*options: str) -> list[str]:
-    return ["apt-get", "-qq", "--yes", "--no-install-recommends", *options, "install", _ZSTD]
+    return ["apt-get", f"-o={_RETRIES}=5", "-qq", "--yes", "--no-install-recommends", *options, "install", _ZSTD]
 
 
 def _write_package_list(repository: Path) -> None:

@@ -17,6 +17,10 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(_HERE.parent / "tools"))
+
+from downloads import run_patiently  # noqa: E402
+
 _CACHE = _HERE.parents[1] / ".cache"
 _VERSIONS = tuple(sorted(path.stem[len("requirements-") :] for path in _HERE.glob("requirements-*.txt")))
 
@@ -41,7 +45,7 @@ def ensure_environment(name: str, requirements: Path) -> Path:
         shutil.rmtree(environment, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
         install = [environment / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--requirement", requirements], check=True)
+        run_patiently([*install, "--requirement", requirements])
         stamp.write_text(wanted, encoding="utf-8")
     return environment
 

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+from downloads import run_patiently
 from interpreters import find_interpreter
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -35,6 +36,7 @@ _PYTHONS = {
 _OPTIONS = {"python-3.9": ["--ignore-requires-python"]}
 # Requirements that stand beside what needs them.
 _FILES = {"fuzz": CHECKOUT / "tests" / "fuzz" / "requirements.txt"}
+_SYSTEM_PROGRAMS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not on every PATH
 _MAKING = threading.Lock()  # stages that run at the same time share environments
 
 
@@ -67,7 +69,7 @@ def ensure_environment(name: str) -> Path:
                 "--disable-pip-version-check",
                 "install",
             ]
-            subprocess.run([*pip, "--no-deps", *_OPTIONS.get(name, []), "--requirement", requirements], check=True)
+            run_patiently([*pip, "--no-deps", *_OPTIONS.get(name, []), "--requirement", requirements])
             stamp.write_text(wanted, encoding="utf-8")
     return environment / "bin"
 
@@ -75,7 +77,7 @@ def ensure_environment(name: str) -> Path:
 def plain_environment(programs: Path | None = None) -> dict[str, str]:
     """Return environment variables that let programs under test find no configuration of the user's, and leave none.
 
-    Nor do they print colours: some do so in a pipe where the variable CI is set.
+    Nor do they print colours: some do so in a pipe where the variable CI is set. Ansible wants a locale of UTF-8.
 
     Args:
         programs: Directory to put first on PATH.
@@ -83,8 +85,13 @@ def plain_environment(programs: Path | None = None) -> dict[str, str]:
     foreign = ("ANSIBLE_", "GIT_", "MSB_", "PYTEST_")
     dropped = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign) and name not in dropped}
-    path = [*filter(None, [programs]), _INTERPRETERS, kept.get("PATH", os.defpath)]
-    return kept | {"HOME": str(HOME), "NO_COLOR": "1", "PATH": os.pathsep.join(str(directory) for directory in path)}
+    path = [*filter(None, [programs]), _INTERPRETERS, kept.get("PATH", os.defpath), *_SYSTEM_PROGRAMS]
+    return kept | {
+        "HOME": str(HOME),
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "PATH": os.pathsep.join(str(directory) for directory in path),
+    }
 
 
 def link_interpreters() -> None:

@@ -10,9 +10,10 @@ the same with the wheel of that very pip, embedded in it.
 from __future__ import annotations
 
 import base64
-import subprocess
 import tempfile
 from pathlib import Path
+
+from downloads import run_patiently
 
 _SCRIPT = """\
 import base64, os, sys, tempfile
@@ -57,7 +58,7 @@ def ensure_get_pip(python: Path, version: str, home: Path) -> None:
             "download",
             "--no-deps",
         ]
-        subprocess.run([*download, "--dest", directory, f"pip=={version}"], check=True)
+        run_patiently([*download, "--dest", directory, f"pip=={version}"])
         (wheel,) = Path(directory).glob("*.whl")
         text = _SCRIPT.format(name=wheel.name, wheel=base64.b64encode(wheel.read_bytes()).decode())
         unfinished = Path(directory, script.name)

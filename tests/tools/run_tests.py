@@ -15,7 +15,6 @@ import fcntl
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -208,11 +207,13 @@ def main() -> int:
         print(f"no such stage: {', '.join(unknown)}; there are: {', '.join(_STAGES)}", file=sys.stderr)
         return 2
     HOME.mkdir(parents=True, exist_ok=True)
+    for stream in (sys.stdout, sys.stderr):
+        os.set_blocking(stream.fileno(), True)  # Ansible refuses others, and what runs below may inherit these
     with Path(CACHE, "test.lock").open("wb") as lock:
         _wait_for(lock)
         try:
             stages = _run_stages(names)
-        except SetupError as exc:
+        except (SetupError, subprocess.CalledProcessError) as exc:
             print(f"FAILED: {exc}")
             return 1
     # Once more at the end: another stage may have printed a lot since, and of a long log often only the end is kept.
@@ -249,12 +250,11 @@ def _run_stages(names: list[str]) -> list[Stage]:
 
 def _run_stage(stage: Stage) -> Stage:
     stage.say(f"\n=== {stage.name}: {_STAGES[stage.name].__doc__}\n")
-    started = time.monotonic()
-    try:
-        _STAGES[stage.name](stage)
-    except (SetupError, subprocess.CalledProcessError) as exc:
-        stage.failures.append(str(exc))
-    stage.seconds = time.monotonic() - started
+    with stage.under_way():
+        try:
+            _STAGES[stage.name](stage)
+        except (SetupError, subprocess.CalledProcessError) as exc:
+            stage.failures.append(str(exc))
     return stage
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from downloads import run_patiently
 from environments import CACHE, ensure_environment
 
 # PyPI's package of collections, as Galaxy may be out of reach; it brings amazon.aws 10.1.2.
@@ -55,7 +55,7 @@ def _ensure_collection(python: Path) -> Path:
     shutil.rmtree(collections, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as directory:
         pip: list[str | Path] = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", "download"]
-        subprocess.run([*pip, "--no-deps", "--only-binary", ":all:", "--dest", directory, _PACKAGE], check=True)
+        run_patiently([*pip, "--no-deps", "--only-binary", ":all:", "--dest", directory, _PACKAGE])
         (wheel,) = Path(directory).iterdir()
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(collections, [name for name in archive.namelist() if name.startswith(_COLLECTION)])

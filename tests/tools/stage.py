@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from environments import CHECKOUT, plain_environment
 
+_CHECKOUT_ID = hashlib.sha256(os.fsencode(CHECKOUT)).hexdigest()[:8]  # one run at a time is at work in a checkout
 _LAST_LINES = 60
 
 
@@ -45,15 +50,32 @@ class Stage:
             return "FAILED"
         return "left out" if self.left_out else "passed"
 
+    @property
+    def temporary(self) -> Path:
+        """Return the directory for pytest's temporary files, which no other stage and no other checkout has.
+
+        pytest clears away what earlier sessions left, and where it cannot, the tests of this one would have failed.
+        """
+        return Path(tempfile.gettempdir(), f"{self.name}-{_CHECKOUT_ID}")
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Take the time, and have the directory for temporary files, empty, as long as the stage runs."""
+        shutil.rmtree(self.temporary, ignore_errors=True)  # a run that was killed may have left it
+        self.temporary.mkdir(mode=0o700)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds = time.monotonic() - started
+            shutil.rmtree(self.temporary, ignore_errors=True)
+
     def say(self, text: str) -> None:
         """Print whole lines."""
         print("".join(f"{self.prefix}{line}" for line in text.splitlines(keepends=True)), end="", flush=True)
 
     def run(self, command: list[str | Path], cwd: Path = CHECKOUT, programs: Path | None = None, **env: Path) -> str:
         """Run a command to its end, show what it prints as it comes, and return that.
-
-        Each has a directory of its own for pytest's temporary files: pytest clears away what earlier sessions left, and
-        where it cannot, the tests of this one would have failed.
 
         Args:
             command: Program and arguments.
@@ -63,13 +85,13 @@ class Stage:
         """
         shown = shlex.join(str(part) for part in command).replace(f"{CHECKOUT}/", "")
         self.say(f"\n$ {shown}\n")
+        env["PYTEST_DEBUG_TEMPROOT"] = self.temporary
         environment = plain_environment(programs) | {name: str(value) for name, value in env.items()}
-        temporary = tempfile.mkdtemp(prefix="test-")
         printed = []
         with subprocess.Popen(
             command,
             cwd=cwd,
-            env=environment | {"PYTEST_DEBUG_TEMPROOT": temporary},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -79,7 +101,6 @@ class Stage:
             for line in process.stdout:
                 self.say(line)
                 printed.append(line)
-        shutil.rmtree(temporary, ignore_errors=True)
         if process.returncode != 0:
             self.failures.append(f"{shown} (exit status {process.returncode})")
             self.last_words += printed[-_LAST_LINES:]

@@ -37,6 +37,7 @@ FLEET_PROGRAMS = {
     "unshare": "util-linux",
 }
 
+_PATIENT = ("-o", "Acquire::Retries=5")
 _LOCK = Path(__file__).resolve().parents[2] / ".cache" / "apt.lock"
 _SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/sbin", "/sbin"])  # often not on an ordinary user's PATH
 
@@ -70,7 +71,10 @@ def try_to_install(*packages: str) -> bool:
         return False
     print(f"installing the packages {' '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    commands = (["apt-get", "-qq", "update"], ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *packages])
+    commands = (
+        ["apt-get", *_PATIENT, "-qq", "update"],
+        ["apt-get", *_PATIENT, "-qq", "-y", "--no-install-recommends", "install", *packages],
+    )
     _LOCK.parent.mkdir(exist_ok=True)
     with _LOCK.open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # apt-get does not wait for another one

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, sandboxops contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A stage of the tests leaves nothing to the next; the verdict does not say that one passed when nothing was tested."""
+"""Stages of the tests leave nothing to each other, and the verdict on one that tested nothing is not that it passed."""
 
 from __future__ import annotations
 
@@ -43,12 +43,23 @@ def test_what_failed_comes_with_each_failure(stages: Any) -> None:
     ]
 
 
-def test_each_command_has_a_directory_of_its_own_for_temporary_files(stages: Any) -> None:
+def test_a_stage_finds_no_temporary_files_of_an_earlier_run(stages: Any) -> None:
+    stage = stages.Stage("temporary")
+    stage.temporary.joinpath("of-a-killed-run").mkdir(parents=True)
     program = (
         "import os; root = os.environ['PYTEST_DEBUG_TEMPROOT']; print(root, os.listdir(root)); os.mkdir(f'{root}/1')"
     )
-    command = [sys.executable, "-c", program]
-    first, second = [stages.Stage("unit").run(command).split(maxsplit=1) for attempt in range(2)]
-    assert first[0] != second[0]
-    assert first[1] == second[1] == "[]\n"
-    assert not Path(first[0]).exists()
+    with stage.under_way():
+        assert stage.run([sys.executable, "-c", program]) == f"{stage.temporary} []\n"
+    assert not stage.temporary.exists()
+
+
+def test_a_command_has_a_locale_and_programs_that_the_caller_may_lack(
+    stages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    program = "import os; print(os.environ['LC_ALL'], os.environ['PATH'])"
+    locale, path = stages.Stage("bare").run([sys.executable, "-c", program]).split()
+    assert locale == "C.UTF-8"
+    assert path.endswith("/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin")
