@@ -201,7 +201,7 @@ bundle:
       description:
         - Its digest, fit for O(checksum).
         - An export that has nothing to do reads it from the extended attribute C(user.sandboxops.sha256) where that
-          still fits the file, as RV(sandboxops.microsandbox.snapshot_archive#module:archive.sha256) says.
+          counts, as RV(sandboxops.microsandbox.snapshot_archive#module:archive.sha256) says.
       type: str
       returned: when the file was read or written; for an import without O(checksum) that has nothing to do, never
       sample: sha256:1f88a83e2c24afc1b58ad1a5f0f92592ab51369d4fcd9e955e1723025e872e66

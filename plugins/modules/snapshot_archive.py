@@ -126,7 +126,8 @@ options:
       - With O(state=exported), an archive that is there already is written anew when it is damaged. One whose
         RV(archive.sha256) is known from its extended attribute is taken to be whole. One that was written to since is
         read and has to have that digest. One without the attribute, such as a copy, is unpacked and verified as by an
-        import, to which damage in the content of an image's layers is no damage.
+        import, to which damage in the content of an image's layers is no damage. So is one that belongs to another user
+        than the task's, or that others may write to, for they could have written the attribute, too.
     type: bool
     default: true
   force:
@@ -204,8 +205,9 @@ archive:
         - Its digest, fit for O(checksum).
         - An export that has nothing to do reads it from the extended attribute C(user.sandboxops.sha256), which the
           export that wrote the file left on it. The attribute counts while the file has the inode, the size and the
-          mtime of then; otherwise, and where the file system keeps none, the whole file is read. Bits that the disk has
-          lost since are not seen that way, but by an import with this digest as O(checksum).
+          mtime of then, belongs to the task's user, and nobody else may write to it; otherwise, and where the file
+          system keeps none, the whole file is read. Bits that the disk has lost since are not seen that way, but by an
+          import with this digest as O(checksum).
       type: str
       returned: when the file was read or written
       sample: sha256:1f88a83e2c24afc1b58ad1a5f0f92592ab51369d4fcd9e955e1723025e872e66

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import is_sha256
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError, StateError
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import recorded_digest
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import own_recorded_digest
 
 _BUFFER_BYTES = 1 << 20
 _COPY_BYTES = 16 << 20
@@ -64,9 +64,10 @@ class SourceFile:
     def digest(self) -> str:
         """Return the digest of the whole, which only the first process of a run computes.
 
-        A digest that whoever wrote the file has recorded with it is believed: the host hashes what it gets anyway.
+        A digest that this user has recorded with the file is believed. The host hashes what it gets, but one that has
+        such a file already gets nothing.
         """
-        recorded = recorded_digest(self.fd)
+        recorded = own_recorded_digest(self.fd)
         if recorded is not None:
             return recorded
         found = os.fstat(self.fd)

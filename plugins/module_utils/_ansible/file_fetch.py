@@ -17,7 +17,7 @@ from typing import Any
 from .._apply.piece import copy_part, read_part
 from .._core.digests import require_sha256
 from .._core.errors import RequestError
-from .._disk.digest_record import recorded_digest
+from .._disk.digest_record import own_recorded_digest
 from .._disk.regular_file import open_regular_file
 from .._disk.sparse_file import BUFFER_BYTES, read_at
 from .._observe.placed_file import hash_open_file
@@ -45,11 +45,11 @@ def fetch_file(task: Task) -> Outcome:
 
 
 def _checksum(task: Task, fd: int) -> str:
-    """Return the wanted checksum, or else that of the file: recorded by whoever wrote it, or computed."""
+    """Return the wanted checksum, or else that of the file: recorded where nobody else can have, or computed."""
     wanted = task.params["checksum"]
     if wanted is not None:
         return require_sha256(wanted, "checksum")
-    return recorded_digest(fd) or hash_open_file(fd, task.traffic)
+    return own_recorded_digest(fd) or hash_open_file(fd, task.traffic)
 
 
 def _prefix_digest(fd: int, length: int) -> str:

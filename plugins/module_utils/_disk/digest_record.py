@@ -39,15 +39,21 @@ def own_recorded_digest(fd: int) -> str | None:
 
     Whoever may write to a file can give it any content and any record.
     """
-    found = os.fstat(fd)
-    is_ours = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return recorded_digest(fd) if is_ours else None
+    return recorded_digest(fd) if _is_ours(fd) else None
 
 
-def outdated_digest(fd: int) -> str | None:
-    """Return the digest of a record that no longer counts: what the file's bytes have if they are still the same."""
+def own_outdated_digest(fd: int) -> str | None:
+    """Return the digest of a record that no longer counts: what the file's bytes have if they are still the same.
+
+    As with one that counts, only that of a file that nobody else may write to.
+    """
     digest = _read(fd).decode("ascii", "replace").partition(" ")[0]
-    return digest if is_sha256(digest) and recorded_digest(fd) is None else None
+    return digest if is_sha256(digest) and recorded_digest(fd) is None and _is_ours(fd) else None
+
+
+def _is_ours(fd: int) -> bool:
+    found = os.fstat(fd)
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _read(fd: int) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .._core.errors import FormatError, IntegrityError, UnsupportedError, excerpt
-from .._disk.digest_record import outdated_digest, recorded_digest
+from .._disk.digest_record import own_outdated_digest, own_recorded_digest
 from .._disk.sparse_file import BufferPool, Traffic
 from .._disk.stage_thread import StageThread
 from .archive_count import ArchiveCount
@@ -111,7 +111,8 @@ def find_sound_sha256(path: str, digests: Sequence[str], traffic: Traffic) -> st
     """Return the SHA-256 digest of an archive file that is as an export wrote it, or None when it is damaged.
 
     A record of that export is believed as long as it counts, and after that held against the bytes of the file. Without
-    one the archive is walked and verified, which finds what an import of it would find.
+    one, and where somebody else can have written it, the archive is walked and verified, which finds what an import of
+    it would find.
 
     Args:
         path: The archive file.
@@ -123,7 +124,7 @@ def find_sound_sha256(path: str, digests: Sequence[str], traffic: Traffic) -> st
         UnsupportedError: A walk needs an algorithm or library that is missing.
     """
     with open_archive(path) as fd:
-        recorded, outdated = recorded_digest(fd), outdated_digest(fd)
+        recorded, outdated = own_recorded_digest(fd), own_outdated_digest(fd)
     if recorded is not None:
         return recorded
     if outdated is not None:

@@ -11,7 +11,7 @@ import struct
 
 from .._core.errors import FormatError, IntegrityError, UnsupportedError
 from .._disk.content_hash import SHA256, hash_file
-from .._disk.digest_record import recorded_digest
+from .._disk.digest_record import own_recorded_digest
 from .._disk.error_paths import naming_file
 from .._disk.extents import scan_extents
 from .._disk.regular_file import open_regular_file
@@ -48,11 +48,13 @@ def read_contents(path: str) -> ArchiveContents | None:
 def find_sha256(path: str, traffic: Traffic) -> str:
     """Return the SHA-256 digest of an archive file, as an export recorded it or else by reading the file.
 
+    A record that somebody else can have written does not count.
+
     Raises:
         StateError: There is no such file, or it is no regular one.
     """
     with open_archive(path) as fd:
-        recorded = recorded_digest(fd)
+        recorded = own_recorded_digest(fd)
     return hash_archive(path, traffic) if recorded is None else recorded
 
 

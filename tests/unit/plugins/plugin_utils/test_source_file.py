@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.digests import sha256_digest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import IntegrityError, StateError
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import (
+    record_digest,
+    recorded_digest,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.source_file import (
     SourceFile,
     open_source,
@@ -43,6 +47,19 @@ def test_a_file_is_hashed_once_for_all_processes_of_a_run(source: SourceFile, te
     assert note.read_text(encoding="ascii") == sha256_digest(CONTENT)
     note.write_text(sha256_digest(b"as another process found it"), encoding="ascii")
     assert source.digest() == sha256_digest(b"as another process found it")
+
+
+@pytest.mark.parametrize(("mode", "is_believed"), [(0o644, True), (0o666, False)])
+def test_a_recorded_digest_is_believed_where_nobody_else_can_have_written_it(
+    source: SourceFile, temporary: Path, mode: int, is_believed: bool
+) -> None:
+    recorded = sha256_digest(b"what its writer wrote")
+    record_digest(source.fd, recorded)
+    if recorded_digest(source.fd) is None:
+        pytest.skip("this file system has no extended attributes")
+    os.chmod(source.path, mode)
+    assert source.digest() == (recorded if is_believed else sha256_digest(CONTENT))
+    assert len(list(temporary.iterdir())) == (0 if is_believed else 1)
 
 
 def test_a_note_that_was_cut_short_is_written_again(source: SourceFile, temporary: Path) -> None:

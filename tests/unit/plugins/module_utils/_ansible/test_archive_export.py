@@ -122,6 +122,44 @@ def test_who_verifies_nothing_is_told_what_the_bytes_are(export: Export, path: P
     assert kept.results["archive"]["sha256"] == sha256(path)
 
 
+def forge(path: Path) -> None:
+    """Write a record for the file as it is, as everybody can who may write to it."""
+    found = path.stat()
+    record = f"sha256:{'0' * 64} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
+    os.setxattr(path, ATTRIBUTE, record.encode())
+
+
+@pytest.mark.parametrize("is_outdated", [False, True])
+def test_a_record_that_somebody_else_can_have_written_saves_no_damage(
+    export: Export, path: Path, is_outdated: bool
+) -> None:
+    written = export().results["archive"]["sha256"]
+    path.chmod(0o666)
+    damage(path, 300)
+    if is_outdated:
+        os.setxattr(path, ATTRIBUTE, f"{sha256(path)} 1 1 1".encode())
+    else:
+        forge(path)
+    applied = export()
+    assert applied.plan.before["state"] == "exists, damaged"
+    assert applied.results["archive"]["sha256"] == sha256(path) == written
+
+
+@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write for another user")
+def test_root_leaves_an_archive_that_belongs_to_another_user_and_tells_its_true_digest(
+    export: Export, path: Path, verify: bool
+) -> None:
+    os.chown(path.parent, 12345, 12345)
+    written = export(verify=verify).results["archive"]
+    assert path.stat().st_uid == 12345
+    second = export(verify=verify)
+    forge(path)
+    third = export(verify=verify)
+    assert (second.plan.steps, third.plan.steps) == ((), ())
+    assert second.results["archive"] == third.results["archive"] == written
+
+
 def test_an_archive_whose_record_counts_is_not_read(export: Export, path: Path) -> None:
     written = export().results["archive"]["sha256"]
     found = path.stat()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.digest_record import (
-    outdated_digest,
+    own_outdated_digest,
     own_recorded_digest,
     record_digest,
     recorded_digest,
@@ -71,6 +71,16 @@ def test_a_record_on_a_file_of_another_user_is_not_our_own(file: Path) -> None:
     assert (recorded(file), own_recorded(file)) == (DIGEST, None)
 
 
+@pytest.mark.parametrize(("mode", "digest"), [(0o644, DIGEST), (0o664, None), (0o646, None)])
+def test_what_others_may_write_says_nothing_of_what_the_file_was_either(
+    file: Path, mode: int, digest: str | None
+) -> None:
+    file.chmod(mode)
+    os.utime(file, ns=(0, 0))
+    with opened(file) as fd:
+        assert own_outdated_digest(fd) == digest
+
+
 def test_a_record_outlives_a_rename_and_a_change_of_mode(file: Path) -> None:
     file.chmod(0o644)
     assert recorded(file.rename(file.with_name("other"))) == DIGEST
@@ -111,11 +121,11 @@ def test_a_digest_of_another_form_tells_nothing_even_with_the_right_facts(file: 
 
 def test_a_record_that_counts_no_longer_still_says_what_the_file_was(file: Path) -> None:
     with opened(file) as fd:
-        assert outdated_digest(fd) is None
+        assert own_outdated_digest(fd) is None
         os.utime(fd, ns=(0, 0))
-        assert outdated_digest(fd) == DIGEST
+        assert own_outdated_digest(fd) == DIGEST
         os.setxattr(fd, ATTRIBUTE, b"sha256:abc 1 7 0")
-        assert outdated_digest(fd) is None
+        assert own_outdated_digest(fd) is None
 
 
 def test_where_no_record_can_be_kept_nothing_fails() -> None:
@@ -123,7 +133,7 @@ def test_where_no_record_can_be_kept_nothing_fails() -> None:
     try:
         record_digest(write_end, DIGEST)
         assert recorded_digest(read_end) is None
-        assert outdated_digest(read_end) is None
+        assert own_outdated_digest(read_end) is None
     finally:
         os.close(read_end)
         os.close(write_end)

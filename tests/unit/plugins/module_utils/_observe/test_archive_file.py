@@ -110,6 +110,14 @@ def test_an_archive_is_not_read_while_the_record_of_its_digest_fits_it(write: Wr
     assert find_sha256(str(path), traffic) == digest_of(path.read_bytes())
 
 
+def test_an_archive_is_read_when_somebody_else_can_have_written_its_record(write: Write) -> None:
+    path = write(snapshot())
+    with path.open("r+b") as file:
+        record_digest(file.fileno(), digest_of(b"recorded"))
+    path.chmod(0o666)
+    assert find_sha256(str(path), Traffic()) == digest_of(path.read_bytes())
+
+
 HEAD = "sha256:" + "a" * 64
 
 
