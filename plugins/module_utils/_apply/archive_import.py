@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Callable
 
+from .._core.errors import StateError
 from .._disk.place import require_space
 from .._disk.sparse_file import Segment, SparseWriter, Traffic
 from .._disk.staging import StagingArea, staging_area
@@ -105,8 +106,19 @@ class StagingSink:
                 os.close(fd)
 
     def complete(self, archive: Archive, steps: Sequence[PromoteSnapshot]) -> None:
-        """Give the staged artifacts their manifests, all of them before the first appears in the store."""
+        """Give the staged artifacts their manifests, all of them before the first appears in the store.
+
+        Raises:
+            StateError: One is not staged, because the store had it when its turn came, and is to be installed now.
+        """
         descriptors = {snapshot.prefix: snapshot.descriptor for snapshot in archive.snapshots}
+        for step in steps:
+            if step.prefix not in self._entries:
+                raise StateError(
+                    f"snapshot {step.digest} in {step.directory} is gone, though it was there when this run looked",
+                    path=step.directory,
+                    digest=step.digest,
+                )
         for step in steps:
             with self._open_directory(step.prefix) as directory_fd:
                 write_manifest(self._area, directory_fd, descriptors[step.prefix])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -249,6 +250,26 @@ def test_a_name_that_appears_meanwhile_is_left_and_nothing_else_stays(store: Pat
         race()
     assert names(store) == ["nightly"]
     assert names(store / "nightly") == []
+
+
+def test_a_snapshot_that_goes_while_the_archive_is_read_is_told_and_nothing_stays(store: Path) -> None:
+    """The program microsandbox, which takes none of our locks, removes a parent that therefore was not staged."""
+    (root, *dummy) = install(store, CHAIN)
+    for entry in names(store):
+        if entry != root.name:
+            shutil.rmtree(store / entry)
+
+    def race() -> None:
+        wanted = WantedImport(str(store), None, None, force=False)
+        with StagingSink(str(store), lambda digest: find_digest(str(store), digest) is not None, Traffic()) as sink:
+            archive = observe_archive(str(CHAIN), ArchiveLimits(), True, Traffic(), sink)
+            shutil.rmtree(store / root.name)
+            sink.complete(archive, decide(store, archive, wanted))
+
+    with pytest.raises(StateError, match="is gone, though it was there when this run looked") as caught:
+        race()
+    assert caught.value.facts == {"path": str(store), "digest": root.digest}
+    assert names(store) == []
 
 
 def test_uppers_that_take_too_much_are_refused_and_leave_nothing(store: Path) -> None:
