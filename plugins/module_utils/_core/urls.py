@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from .errors import RequestError, excerpt
 
 _PORTS = {"http": 80, "https": 443}
+# A name whose labels are of a length that the DNS has, or an address; what else there is, URL parsers read differently.
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z._~-]+)?\])(?::[0-9]*)?")
 
 
 class SplitUrl(NamedTuple):
@@ -39,17 +43,19 @@ def split_url(text: str, what: str) -> SplitUrl:
     Raises:
         RequestError: It is no HTTP URL with a host.
     """
-    if any(character <= " " or character == "\x7f" for character in text):
-        raise RequestError(f"{what} has spaces or control characters, which a URL must escape", option=what)
+    if any(not " " < character < "\x7f" for character in text):
+        raise RequestError(
+            f"{what} has a space, a control character or one beyond ASCII, which a URL must escape", option=what
+        )
     try:
         parts = urlsplit(text)
-        host, dummy = parts.hostname, parts.port
+        host, dummy = parts.netloc.rpartition("@")[2], parts.port
     except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.scheme not in _PORTS or not host:
+        host, parts = "", urlsplit("")
+    if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
         # Nothing of it is shown: what is no URL may be a secret.
         raise RequestError(f"{what} is no http:// or https:// URL with a host", option=what)
-    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path or "/", "", ""))
+    bare = urlunsplit((parts.scheme, host, parts.path or "/", "", ""))
     username, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
     return SplitUrl(bare, parts.query, username, password)
 
@@ -65,7 +71,10 @@ def redirected_url(url: str, location: str) -> str:
     Raises:
         RequestError: It leads to no HTTP URL.
     """
-    target = urljoin(url, location.replace(" ", "%20"))
+    try:
+        target = urljoin(url, location.replace(" ", "%20"))
+    except ValueError:
+        raise RequestError("the target of a redirect is no URL") from None
     split_url(target, "the target of a redirect")
     return target
 

@@ -25,6 +25,9 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.urls
         ("https://op:p%40ss@host/a", SplitUrl("https://host/a", "", "op", "p@ss")),
         ("https://op@host/a", SplitUrl("https://host/a", "", "op", None)),
         ("http://[::1]:80/a", SplitUrl("http://[::1]:80/a", "", None, None)),
+        ("http://[fe80::1%25eth0]/a", SplitUrl("http://[fe80::1%25eth0]/a", "", None, None)),
+        ("http://a_b.xn--bcher-kva.example.:80/", SplitUrl("http://a_b.xn--bcher-kva.example.:80/", "", None, None)),
+        (f"http://{'x' * 63}.y/", SplitUrl(f"http://{'x' * 63}.y/", "", None, None)),
         ("https://a@b:c@host/x", SplitUrl("https://host/x", "", "a@b", "c")),
     ],
 )
@@ -43,6 +46,16 @@ def test_secrets_are_taken_out_of_a_url(url: str, split: SplitUrl) -> None:
         "http://host/a b",
         "http://host/a\n",
         "http://h:x/",
+        "http://host/ö",
+        "http://bücher.example/",
+        "http://[::1/",
+        "http://[::1]x/",
+        "http://x[::1]/",
+        "http://[x]/",
+        "http://ho%0ast/",
+        "http://a..b/",
+        "http://.a/",
+        f"http://{'x' * 64}/",
     ],
 )
 def test_what_is_no_http_url_is_refused_without_being_shown(url: str) -> None:
@@ -68,9 +81,23 @@ def test_a_redirect_leads_from_the_url_that_it_came_from(location: str, target: 
     assert redirected_url("https://host/a/old", location) == target
 
 
-def test_a_redirect_to_another_kind_of_url_is_refused() -> None:
-    with pytest.raises(RequestError):
-        redirected_url("https://host/a", "file:///etc/shadow")
+@pytest.mark.parametrize(
+    "location",
+    [
+        "file:///etc/shadow",
+        "http://[::1/x",
+        "//[x",
+        "http://a..b/x",
+        f"//{'x' * 64}/",
+        "/ü",
+        "/\x01",
+        "http://h:99999/",
+    ],
+)
+def test_a_redirect_to_what_is_no_http_url_is_refused(location: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        redirected_url("https://host/a?sig=SECRET", f"{location}?sig=SECRET")
+    assert "SECRET" not in str(caught.value) + str(caught.value.facts)
 
 
 @pytest.mark.parametrize(
