@@ -59,7 +59,7 @@ options:
     type: str
   url:
     description:
-      - URL of the file on a web server, V(http://) or V(https://).
+      - URL of the file on a web server, V(http://) or V(https://), with what is not ASCII escaped.
       - What stands behind a question mark in it, and a user with a password, are secrets, and nowhere to be seen in
         results, messages and logs.
     type: str
@@ -79,7 +79,7 @@ options:
     type: str
   url_headers:
     description:
-      - Further headers of the requests.
+      - Further headers of the requests. A value has no line break, not even at its end, and nothing beyond Latin-1.
     type: dict
   validate_certs:
     description:
@@ -88,7 +88,7 @@ options:
     default: true
   ca_path:
     description:
-      - File on the host with the certificates to trust, instead of the system's.
+      - File on the host with the certificates to trust, in PEM form, instead of the system's.
     type: path
   timeout:
     description:

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import socket
 import ssl
 import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible.module_utils.urls import open_url
 
-from .._core.errors import FormatError, RequestError, SourceError, StateError
-from .._core.urls import is_same_origin, redirected_url, shown_url
+from .._core.errors import FormatError, RequestError, SourceError, StateError, excerpt
+from .._core.urls import is_same_origin, redirected_url, shown_url, split_url
 from .._plan.download import Answer
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+# RFC 9110, 5.1 and 5.5: a name is a token; a value has no control character but the tab, and is sent as Latin-1.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(frozen=True)
@@ -61,8 +67,12 @@ class HttpSource:
 
         Raises:
             SourceError: It cannot be reached now.
-            StateError: It is not who it has to be, or leads nowhere.
+            StateError: It is not who it has to be, or leads nowhere, or there are no certificates to know it by.
+            RequestError: No request can have such headers.
         """
+        _require_headers(self.headers)
+        if self.ca_path is not None:
+            _require_certificates(self.ca_path)
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
@@ -116,6 +126,10 @@ class HttpSource:
             raise SourceError(f"{name} cannot be reached: {_reason(exc.reason)}", source=name) from None
         except (OSError, http.client.HTTPException) as exc:
             raise SourceError(f"{name} cannot be reached: {_reason(exc)}", source=name) from None
+        except ValueError:
+            # Which quotes what it refuses: a proxy with its password, or where a redirect leads.
+            _require_proxy(url)
+            raise FormatError(f"{name} redirects to what is no HTTP URL", source=self.name) from None
 
 
 class HttpResponse:
@@ -158,6 +172,40 @@ class HttpResponse:
         except (OSError, http.client.HTTPException) as exc:
             raise SourceError(f"{self._name} broke off: {_reason(exc)}", source=self._name) from None
         return piece
+
+
+def _require_headers(headers: Mapping[str, str]) -> None:
+    """Check what Python would refuse with an error that quotes it: a value is a secret, and so may be half a line."""
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise RequestError("url_headers has a header whose name is not one of HTTP", option="url_headers")
+        if not _HEADER_VALUE.fullmatch(value):
+            raise RequestError(
+                f"header {excerpt(name)} of url_headers has a line break or another character that no header can have",
+                option="url_headers",
+            )
+
+
+def _require_certificates(path: str) -> None:
+    """Check that there are certificates to trust: a server is not asked again for want of them."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise StateError(f"{path}, which ca_path names, has no certificates in PEM form", path=path) from None
+    except OSError as exc:
+        raise StateError(f"{path}, which ca_path names, cannot be read: {exc.strerror}", path=path) from exc
+
+
+def _require_proxy(url: str) -> None:
+    """Check the proxy that the host's environment has for a URL, if it has one."""
+    scheme = url.partition(":")[0]
+    proxy = urllib.request.getproxies().get(scheme)
+    if proxy:
+        try:
+            split_url(proxy if "://" in proxy else f"http://{proxy}", "the proxy")
+        except RequestError:
+            message = f"{shown_url(url)} cannot be asked: {scheme}_proxy in the host's environment is no URL of a proxy"
+            raise StateError(message, source=shown_url(url)) from None
 
 
 def _validator(etag: str | None, last_modified: str | None) -> str | None:

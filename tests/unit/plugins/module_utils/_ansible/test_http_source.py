@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.http_source import HttpSource
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
     FormatError,
+    RequestError,
     SourceError,
     StateError,
 )
@@ -102,15 +103,62 @@ def test_redirects_in_a_circle_come_to_an_end(server: RangeServer) -> None:
     assert len(server.requests) == 6
 
 
-def test_a_redirect_to_no_web_server_is_refused(server: RangeServer) -> None:
-    server.redirects = {"/a": "file:///etc/passwd"}
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "http://[::1/x", "//[x", "http://a..b/x", f"//{'x' * 64}/", "/\xfc"]
+)
+def test_a_redirect_to_no_web_server_is_refused(server: RangeServer, location: str) -> None:
+    server.redirects = {"/a": location}
     with pytest.raises(FormatError, match="no HTTP URL"):
         read_all(HttpSource(f"{server.url}/a"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Bearer SECRET\n", "SECRET\r\nX-Other: 1", "SECRET\n folded", "SECRET\x00", "SECRET\x7f", "SECRET\N{SNOWMAN}"],
+)
+def test_a_header_that_cannot_be_sent_is_named_without_its_value(server: RangeServer, value: str) -> None:
+    with pytest.raises(RequestError, match="'Authorization'") as caught:
+        read_all(HttpSource(server.url, headers={"X-Good": "S\tw\xf6rd", "Authorization": value}))
+    assert "SECRET" not in str(caught.value) + str(caught.value.facts)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("name", ["", "Authorization: SECRET", "X-SECRET\n", "X-S\xf6SECRET"])
+def test_a_header_whose_name_is_none_is_refused_without_being_shown(server: RangeServer, name: str) -> None:
+    with pytest.raises(RequestError, match="url_headers") as caught:
+        read_all(HttpSource(server.url, headers={name: "value"}))
+    assert "SECRET" not in str(caught.value) + str(caught.value.facts)
+    assert server.requests == []
+
+
+def test_a_header_may_have_what_latin_1_has(server: RangeServer) -> None:
+    assert read_all(HttpSource(server.url, headers={"X-Token": "w\xf6rd\tx"})) == CONTENT
+    assert server.requests[0].token == "w\xf6rd\tx"  # noqa: S105  made up
+
+
+def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://op:SECRET@a..b:3128")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(StateError, match="http_proxy") as caught:
+        read_all(HttpSource("http://host.invalid/a"))
+    assert not isinstance(caught.value, SourceError)
+    assert "SECRET" not in str(caught.value) + str(caught.value.facts)
 
 
 def test_a_server_with_a_certificate_of_the_own_authority_is_trusted(certificate: Certificate) -> None:
     with RangeServer(CONTENT).running(*certificate) as server:
         assert read_all(HttpSource(server.url, ca_path=str(certificate.path))) == CONTENT
+
+
+def test_certificates_that_are_not_there_are_an_error_that_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for name, words in (("missing", "No such file"), ("empty", "has no certificates"), (".", "Is a directory")):
+        path = str(tmp_path / name)
+        with pytest.raises(StateError, match=words) as caught:
+            read_all(HttpSource("https://127.0.0.1:1/", ca_path=path))
+        assert not isinstance(caught.value, SourceError)  # which is tried again
+        assert path in str(caught.value)
+        assert caught.value.facts == {"path": path}
 
 
 def test_a_server_whose_certificate_nobody_vouches_for_is_refused_without_another_try(
