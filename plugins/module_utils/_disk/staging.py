@@ -12,6 +12,7 @@ user could swap.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -27,6 +28,7 @@ _ASIDE_PREFIX = "aside-"
 _KEPT_PREFIX = "kept-"
 _FILE_MODE = 0o644
 _DIRECTORY_MODE = 0o755
+_DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class StagingArea:
@@ -47,7 +49,7 @@ class StagingArea:
     def make_directory(self, name: str) -> int:
         """Create a directory in the area and return a descriptor of it, which the caller closes."""
         os.mkdir(name, _DIRECTORY_MODE, dir_fd=self.fd)
-        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        return os.open(name, _DIRECTORY_FLAGS, dir_fd=self.fd)
 
     def create_file(self, name: str, directory_fd: int | None = None) -> int:
         """Create an empty file, readable by its owner only, and return a descriptor for reading and writing."""
@@ -156,7 +158,7 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
         name = STAGING_PREFIX + secrets.token_hex(8)
         os.mkdir(name, 0o700, dir_fd=parent_fd)
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+            fd = os.open(name, _DIRECTORY_FLAGS, dir_fd=parent_fd)
             try:
                 if not try_lock(fd):
                     raise StateError(f"{os.path.join(parent, name)} is locked by another process", path=parent)
@@ -178,7 +180,7 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
 def clear_area(name: str, parent_fd: int) -> None:
     """Remove a staging area, but first bring back what was moved aside and not replaced, durably."""
     try:
-        area_fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent_fd)
+        area_fd = os.open(name, _DIRECTORY_FLAGS, dir_fd=parent_fd)
     except FileNotFoundError:
         return
     try:
@@ -195,20 +197,51 @@ def clear_area(name: str, parent_fd: int) -> None:
 def remove_tree(name: str, dir_fd: int) -> None:
     """Remove an entry of a directory and everything below it, following no symlink; a missing one is fine.
 
+    However deep it is, no more than three descriptors are open for that.
+
     Raises:
-        OSError: Something cannot be removed.
+        OSError: Something cannot be removed, or was moved elsewhere meanwhile.
     """
+    fd = os.dup(dir_fd)
+    # From the given directory down to the open one: which it is, and what is still to be removed from it.
+    way = [(os.fstat(fd), [name])]
     try:
-        mode = os.lstat(name, dir_fd=dir_fd).st_mode
-        if not stat.S_ISDIR(mode):
-            os.unlink(name, dir_fd=dir_fd)
-            return
-        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
-    except FileNotFoundError:
-        return
-    try:
-        for entry in os.listdir(fd):
-            remove_tree(entry, fd)
+        while True:
+            entries = way[-1][1]
+            if entries:
+                next_fd = _remove_or_open(entries[-1], fd)
+                if next_fd is None:
+                    entries.pop()
+                    continue
+            elif len(way) > 1:
+                way.pop()
+                next_fd = _open_above(fd, way[-1][0])
+            else:
+                return
+            fd, done_fd = next_fd, fd
+            os.close(done_fd)
+            if entries:
+                way.append((os.fstat(fd), os.listdir(fd)))
+            else:
+                os.rmdir(way[-1][1].pop(), dir_fd=fd)
     finally:
         os.close(fd)
-    os.rmdir(name, dir_fd=dir_fd)
+
+
+def _remove_or_open(name: str, dir_fd: int) -> int | None:
+    """Remove what is no directory, and return a descriptor of what is one."""
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(name, dir_fd=dir_fd).st_mode):
+            return os.open(name, _DIRECTORY_FLAGS, dir_fd=dir_fd)
+        os.unlink(name, dir_fd=dir_fd)
+    return None
+
+
+def _open_above(fd: int, found: os.stat_result) -> int:
+    """Open the directory above an open one, as long as that is where it was found."""
+    above_fd = os.open("..", _DIRECTORY_FLAGS, dir_fd=fd)
+    if os.path.samestat(os.fstat(above_fd), found):
+        return above_fd
+    # Who moves a directory that is being removed would have other ones emptied.
+    os.close(above_fd)
+    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
