@@ -40,12 +40,17 @@ def cut_before(bench: Bench, mount: Mount, call: Call) -> Verdict:
     return verdict if ended.was_hit_at(call) else replace(verdict, problems=("the power cut hit nothing",))
 
 
-def cut_after(bench: Bench, mount: Mount, seconds: float) -> Verdict:
-    """Lose the power so many seconds after the start; what has reported success by then must be there for good."""
+def cut_after(bench: Bench, mount: Mount, seconds: float | None) -> Verdict:
+    """Lose the power so many seconds after the start; what has reported success by then must be there for good.
+
+    Without a number, that is the moment in which the operation has ended.
+    """
     _reset(bench, mount)
     ended = run_for(bench.operation, bench.scene.world, seconds, mount.cut_power)
     mount.power_up()
-    return bench.judge_end(f"power cut after {seconds:.4f} s", ended, True)
+    return bench.judge_end(
+        "power cut at the end" if seconds is None else f"power cut after {seconds:.4f} s", ended, True
+    )
 
 
 def changing_calls(bench: Bench) -> list[Call]:

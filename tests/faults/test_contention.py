@@ -199,9 +199,9 @@ def test_a_sandbox_that_wakes_up_while_it_is_captured_spoils_only_the_copy(
 
 
 def _slow_copy(bench: Bench) -> str:
-    """Return what holds up the first write of a capture to its staged upper, for a second."""
+    """Return what holds up the first write of a capture to its staged upper, for five seconds."""
     call = next(call for call in bench.calls if call.name == "pwrite64" and "artifact/upper.ext4" in call.text)
-    return f"pwrite64:delay_enter=1000000:when={call.number}"
+    return f"pwrite64:delay_enter=5000000:when={call.number}"
 
 
 def _with_patience(operation: Operation, seconds: float) -> Operation:

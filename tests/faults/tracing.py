@@ -147,13 +147,13 @@ def start_apart(operation: Operation, world: Path) -> Callable[[], Ended]:
     return wait
 
 
-def run_for(operation: Operation, world: Path, seconds: float, stop: Callable[[], object]) -> Ended:
+def run_for(operation: Operation, world: Path, seconds: float | None, stop: Callable[[], object]) -> Ended:
     """Run an operation in a process of its own, and kill it as soon as it was stopped from outside.
 
     Args:
         operation: What to run.
         world: Where.
-        seconds: When to stop it; it may have ended by then.
+        seconds: When to stop it; it may have ended by then. None: as soon as it has ended.
         stop: What stops it.
     """
     with tempfile.TemporaryDirectory(prefix="run-") as directory:
@@ -161,7 +161,10 @@ def run_for(operation: Operation, world: Path, seconds: float, stop: Callable[[]
         child, start = _fork_waiting(operation, world, printed)
         os.write(start, b"!")
         os.close(start)
-        time.sleep(seconds)
+        if seconds is None:
+            os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+        else:
+            time.sleep(seconds)
         stop()
         os.kill(child, signal.SIGKILL)
         dummy, status = os.waitpid(child, 0)

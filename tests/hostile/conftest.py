@@ -20,6 +20,8 @@ _NAMESPACE.mkdir(parents=True)
 _NAMESPACE.joinpath("microsandbox").symlink_to(_HERE.resolve().parents[1], target_is_directory=True)
 sys.path[:0] = [str(_HERE), _COLLECTIONS.name]
 
+from cases_paths import OUTSIDE  # noqa: E402
+
 
 def pytest_unconfigure() -> None:
     """Remove the tree that made the collection importable."""
@@ -43,6 +45,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Path]:
     """Return a directory for a home and what lies around it."""
+    Path(OUTSIDE).unlink(missing_ok=True)  # an import that once let something out may have left it
     directory = tmp_path / "world"
     directory.mkdir()
     yield directory

@@ -17,7 +17,7 @@ from all_cases import CASES
 
 _MEASURE = Path(__file__).with_name("measure.py")
 _MOST_MIB = 200
-# What a slow, busy machine may take for the worst of them, which take one to two seconds on a quiet one.
+# Of processor time; what a slow machine may take for the worst of them, which take one to two.
 _MOST_SECONDS = 20
 
 

@@ -255,9 +255,9 @@ def test_a_server_that_falls_silent_fails_the_task_and_the_next_run_goes_on(
     ansible: Ansible, machine: Path, server: RangeServer
 ) -> None:
     server.sends, server.stalls = [2 * MIB], True
-    options = {"url": f"{server.url}/a", "dest": machine / "a", "checksum": CHECKSUM, "timeout": 1, "retries": 0}
+    options = {"url": f"{server.url}/a", "dest": machine / "a", "checksum": CHECKSUM, "timeout": 5, "retries": 0}
     failed = ansible.run("archive_transfer", **options)
-    assert (failed["error"]["code"], failed["msg"]) == ("state", f"{server.url}/a sent no byte for 1 seconds")
+    assert (failed["error"]["code"], failed["msg"]) == ("state", f"{server.url}/a sent no byte for 5 seconds")
     assert [path.stat().st_size for path in partials(machine)] == [2 * MIB]
     result = ansible.run("archive_transfer", **options)
     assert (result["bytes"]["received"], result["bytes"]["resumed"]) == (len(CONTENT) - 2 * MIB, 2 * MIB)

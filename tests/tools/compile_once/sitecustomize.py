@@ -25,7 +25,8 @@ _compile: Callable[[str, bytes], CodeType] = zipimport._compile_source  # type: 
 
 def _compile_once(path: str, source: bytes) -> CodeType:
     kept = os.path.join(os.environ["COMPILED_CODE"], _imp.source_hash(_KEY, source).hex())
-    with contextlib.suppress(OSError), open(kept, "rb") as file:
+    # What a crash of the machine cut off is no code object.
+    with contextlib.suppress(OSError, EOFError, TypeError, ValueError), open(kept, "rb") as file:
         code: CodeType = marshal.load(file)  # noqa: S302  of this run's own directory
         return code
     code = _compile(path, source)

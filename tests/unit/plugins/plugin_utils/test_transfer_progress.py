@@ -11,12 +11,15 @@ from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_p
 
 MIB = 1 << 20
 HURRIED = Pace(line_seconds=0.2, silence_seconds=0.5, watch_seconds=0.05)
+PATIENT = Pace(line_seconds=60, silence_seconds=60, watch_seconds=0.05)
 
 
-def run(what: str | None, steps: list[tuple[float, int]], total: int | None = 100 * MIB) -> list[str]:
+def run(
+    what: str | None, steps: list[tuple[float, int]], total: int | None = 100 * MIB, pace: Pace = HURRIED
+) -> list[str]:
     """Move to each number of bytes after a pause, and return what was said."""
     lines: list[str] = []
-    with TransferProgress(lines.append, what, total, HURRIED) as progress:
+    with TransferProgress(lines.append, what, total, pace) as progress:
         for pause, done in steps:
             time.sleep(pause)
             progress.moved(done)
@@ -29,7 +32,7 @@ def first(lines: list[str], beginning: str) -> str:
 
 
 def test_a_quick_transfer_says_nothing() -> None:
-    assert run("archive a", [(0, 0), (0, 50 * MIB), (0, 100 * MIB)]) == []
+    assert run("archive a", [(0, 0), (0, 50 * MIB), (0, 100 * MIB)], pace=PATIENT) == []
 
 
 def test_a_transfer_says_how_far_it_is_how_fast_and_how_long_it_takes() -> None:

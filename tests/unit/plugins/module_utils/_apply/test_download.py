@@ -246,8 +246,8 @@ def test_a_server_that_falls_silent_is_given_up_after_the_timeout(
     receive: Receive, server: RangeServer, partial_path: Path
 ) -> None:
     server.sends, server.stalls = [2 * MIB, 0], True
-    with pytest.raises(SourceError, match="sent no byte for 0.3 seconds"):
-        receive(timeout=0.3, retries=0)
+    with pytest.raises(SourceError, match="sent no byte for 2 seconds"):
+        receive(timeout=2, retries=0)
     assert partial_path.stat().st_size == 2 * MIB
 
 

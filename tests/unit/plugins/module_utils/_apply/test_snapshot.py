@@ -282,7 +282,7 @@ def test_a_lifecycle_lock_that_is_removed_before_it_is_locked_is_taken_anew(
 ) -> None:
     lock = lock_of(home)
     # The kernel gets the lock late; the first one is that of the staging area.
-    command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=flock:delay_enter=1000000:when=2"]
+    command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=flock:delay_enter=4000000:when=2"]
     command += [sys.executable, "-B", "-c", CAPTURER, home.path, str(lock)]
     environment = {**os.environ, "PYTHONPATH": str(collections_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -184,9 +184,5 @@ def memory_directory() -> Iterator[Path]:
     parent = Path("/dev/shm")
     if not os.access(parent, os.W_OK):
         pytest.skip("/dev/shm is the tmpfs of this test, and is missing here")
-    directory = parent / f"sandboxops-test-{os.getpid()}"
-    directory.mkdir()
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)
+    with tempfile.TemporaryDirectory(prefix="sandboxops-test-", dir=parent) as directory:
+        yield Path(directory)

@@ -230,7 +230,7 @@ def test_a_lock_on_a_file_that_is_removed_before_it_is_locked_is_taken_anew(
 ) -> None:
     lock = tmp_path / "x.lock"
     # The kernel gets the first flock late.
-    command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=flock:delay_enter=1000000:when=1"]
+    command = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=flock:delay_enter=4000000:when=1"]
     command += [sys.executable, "-B", "-c", LOCKER, str(lock)]
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         while not lock.exists():

@@ -178,30 +178,42 @@ def test_an_error_in_the_block_ends_the_reading() -> None:
     assert len(taken) <= 4
 
 
-@pytest.fixture
-def interrupt() -> Iterator[threading.Event]:
-    """What makes this thread be interrupted, as by a key, a little after it is set."""
-    event = threading.Event()
+class Interrupt:
+    """What interrupts the main thread, as by a key, a little after it is asked to."""
 
-    def press() -> None:
-        event.wait()
+    def __init__(self) -> None:
+        self.is_wanted = threading.Event()
+        self._has_come = threading.Event()
+
+    def press(self) -> None:
+        self.is_wanted.wait()
         time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
+        self._has_come.set()
 
+    def last(self) -> None:
+        """Ask for it, and go on half a second after it came."""
+        self.is_wanted.set()
+        assert self._has_come.wait(60)
+        time.sleep(0.5)
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Interrupt]:
+    interrupt = Interrupt()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    thread = threading.Thread(target=press)
+    thread = threading.Thread(target=interrupt.press)
     thread.start()
-    yield event
+    yield interrupt
     thread.join()
     signal.signal(signal.SIGINT, before)
 
 
-def test_an_interrupt_of_the_end_leaves_no_work_behind(interrupt: threading.Event) -> None:
+def test_an_interrupt_of_the_end_leaves_no_work_behind(interrupt: Interrupt) -> None:
     worked: list[int] = []
 
     def work(item: int) -> None:
-        interrupt.set()
-        time.sleep(0.5)
+        interrupt.last()
         worked.append(item)
 
     def feed() -> None:
@@ -213,12 +225,11 @@ def test_an_interrupt_of_the_end_leaves_no_work_behind(interrupt: threading.Even
     assert worked == [1]
 
 
-def test_an_interrupt_of_the_end_skips_what_is_queued(interrupt: threading.Event) -> None:
+def test_an_interrupt_of_the_end_skips_what_is_queued(interrupt: Interrupt) -> None:
     worked: list[int] = []
 
     def work(item: int) -> None:
-        interrupt.set()
-        time.sleep(0.5)
+        interrupt.last()
         worked.append(item)
 
     def feed() -> None:
@@ -231,18 +242,17 @@ def test_an_interrupt_of_the_end_skips_what_is_queued(interrupt: threading.Event
     assert len(worked) < 10
 
 
-def test_an_interrupt_of_the_end_leaves_no_reading_behind(interrupt: threading.Event) -> None:
+def test_an_interrupt_of_the_end_leaves_no_reading_behind(interrupt: Interrupt) -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:
-        interrupt.set()
-        time.sleep(0.5)
+        interrupt.last()
         taken.append(1)
         yield 1
 
     def read_nothing() -> None:
         with ReadAhead(items()):
-            interrupt.wait()
+            interrupt.is_wanted.wait()
 
     with pytest.raises(KeyboardInterrupt):
         read_nothing()
