@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Deciding which of one's own snapshots retire, and saying of each why it stays or goes.
 
-Whatever cannot be judged stays: a snapshot that belongs to no group, one whose time of capture cannot be read, and
-copies of one snapshot under several names, of which a digest does not say which is meant.
+Whatever cannot be judged stays: a snapshot that belongs to no group, one whose time of capture cannot be read or has
+not come yet, and copies of one snapshot under several names, of which a digest does not say which is meant. It takes no
+other's place among the newest: a clock that was wrong once would have those removed that are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from .._core.timestamps import index_text_from_rfc3339, ns_from_index_text
 from .retention_rules import GroupKey, KeepRules, ListedSnapshot, Selection
 
 _NO_GROUP = "none"
+# By how much the clocks of a host and of the controller may differ.
+_SKEW_NS = 300 * 10**9
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class RetentionPlan:
     """What becomes of one's own snapshots.
 
     Attributes:
-        verdicts: Of every selected snapshot, group by group and the newest first.
+        verdicts: Of every selected snapshot, group by group and the newest first, those without a believable time last.
         remove: Digests of those to remove, children before parents.
     """
 
@@ -104,15 +107,19 @@ class _Judgement:
         self._name = name
         self._now_ns = now_ns
         self._times = {snapshot.digest: created_ns(snapshot) for snapshot in members}
-        dated = sorted(((ns, digest) for digest, ns in self._times.items() if ns is not None), reverse=True)
+        latest_ns = now_ns + _SKEW_NS
+        times = ((ns, digest) for digest, ns in self._times.items() if ns is not None and ns <= latest_ns)
+        dated = sorted(times, reverse=True)
         self._ranks = {digest: rank for rank, (dummy, digest) in enumerate(dated)}
         self._members = sorted(members, key=lambda snapshot: self._ranks.get(snapshot.digest, len(dated)))
 
     def reasons(self, rules: KeepRules) -> Iterable[tuple[str, str]]:
         """Yield what keeps which digest, but for what others need of it."""
+        for member in self._members:
+            yield from ((member.digest, doubt) for doubt in self._doubts_of(member))
         kept = [(m.digest, reason) for m in self._members for reason in self._reasons_of(m, rules)]
         yield from kept
-        if not kept and self._ranks and not rules.allow_empty:
+        if not kept and self._ranks and self._name is not None and not rules.allow_empty:
             yield self._members[0].digest, "it is the newest of a group that no rule keeps anything of"
 
     def verdicts(self, reasons: Mapping[str, Sequence[str]]) -> Iterable[Verdict]:
@@ -122,13 +129,19 @@ class _Judgement:
             reason = "; ".join(dict.fromkeys(why)) if why else self._age_of(snapshot)
             yield Verdict(snapshot, _NO_GROUP if self._name is None else self._name, bool(why), reason)
 
-    def _reasons_of(self, snapshot: ListedSnapshot, rules: KeepRules) -> Iterable[str]:
-        ns = self._times[snapshot.digest]
+    def _doubts_of(self, snapshot: ListedSnapshot) -> Iterable[str]:
+        """Yield why it cannot be judged."""
         if self._name is None:
             yield "it belongs to no group"
-        if ns is None:
+        if self._times[snapshot.digest] is None:
             yield "its time of capture cannot be read"
-        elif rules.within_ns is not None and self._now_ns - ns <= rules.within_ns:
+        elif snapshot.digest not in self._ranks:
+            yield "its time of capture has not come yet, so a clock was wrong and its place among the others is unknown"
+
+    def _reasons_of(self, snapshot: ListedSnapshot, rules: KeepRules) -> Iterable[str]:
+        ns = self._times[snapshot.digest]
+        age_ns = self._now_ns - ns if ns is not None and snapshot.digest in self._ranks else None
+        if age_ns is not None and rules.within_ns is not None and age_ns <= rules.within_ns:
             yield f"it is not older than {duration_text(rules.within_ns)}"
         if rules.last is not None and self._ranks.get(snapshot.digest, rules.last) < rules.last:
             yield f"it is one of the last {rules.last}"

@@ -18,6 +18,8 @@ BY_LABEL = "label"
 BY_NAME = "name"
 BY_SOURCE_SANDBOX = "source_sandbox"
 
+# What a pattern of a shell has besides text: any text, any character, and one of a set.
+_WILDCARDS = re.compile(r"[*?]|\[!?\]?[^\]]*\]")
 # How a kind of group reads on, if it does.
 _GROUPS = {BY_IMAGE: None, BY_SOURCE_SANDBOX: None, BY_LABEL: "KEY", BY_NAME: "PATTERN"}
 
@@ -78,7 +80,7 @@ class Selection:
         source_sandbox: Sandbox that they were captured from.
 
     Raises:
-        RequestError: Nothing is given, or a pattern that fits every name and nothing else.
+        RequestError: Nothing is given, or only a pattern without any text, such as ``*`` and ``[!.]*``.
     """
 
     labels: tuple[LabelSelector, ...] = ()
@@ -87,7 +89,7 @@ class Selection:
 
     def __post_init__(self) -> None:
         """Check that it says whose snapshots they are."""
-        says_a_name = bool((self.name or "").strip("*?"))
+        says_a_name = bool(_WILDCARDS.sub("", self.name or ""))
         if not (self.labels or self.source_sandbox or says_a_name):
             raise RequestError(
                 "the selection says nothing about whose snapshots may be removed, expected labels, a source_sandbox or"

@@ -183,8 +183,23 @@ def test_what_has_no_readable_time_stays_and_takes_nobodys_place() -> None:
     assert reason(plan, "g0") == "its time of capture cannot be read"
 
 
-def test_a_snapshot_from_the_future_is_young() -> None:
-    assert kept(decide(snapshot("g1", -3), snapshot("g2", 2), within="1d")) == ["g1"]
+@pytest.mark.parametrize("rules", [{"last": 1}, {"within": "1d"}, {"last": 0}])
+def test_a_snapshot_from_the_future_stays_and_takes_nobodys_place(rules: dict[str, Any]) -> None:
+    plan = decide(snapshot("g1", -3), snapshot("g2", 2), snapshot("g3", 3), **rules)
+    assert kept(plan) == ["g2", "g1"]
+    assert reason(plan, "g1").startswith("its time of capture has not come yet, so a clock was wrong")
+
+
+def test_a_label_keeps_a_snapshot_from_the_future_as_any_other() -> None:
+    plan = decide(snapshot("g1", -3, labels={"pinned": ""}), snapshot("g2", 2), labels=["pinned"])
+    assert kept(plan) == ["g1"]
+    assert reason(plan, "g1").endswith("; it has the label pinned")
+
+
+def test_clocks_may_differ_by_five_minutes() -> None:
+    minute = 1 / 1440
+    assert kept(decide(snapshot("g1", -5 * minute), snapshot("g2", 2), last=1)) == ["g1"]
+    assert kept(decide(snapshot("g1", -5.01 * minute), snapshot("g2", 2), last=1)) == ["g2", "g1"]
 
 
 def test_nanoseconds_and_time_zones_decide_who_is_newer() -> None:

@@ -48,6 +48,8 @@ def snapshot(**changes: Any) -> ListedSnapshot:
         ({"labels": ["team=ml", "owner"]}, False),
         ({"name": "golden-*"}, True),
         ({"name": "golden-2026-1[01]"}, True),
+        ({"name": "[!x]*-11"}, True),
+        ({"name": "[!.]*", "labels": ["team=ml"]}, True),
         ({"name": "golden"}, False),
         ({"name": "Golden-*"}, False),
         ({"source_sandbox": "base"}, True),
@@ -62,7 +64,14 @@ def test_a_selection_holds_all_at_once(selection: dict[str, Any], matches: bool)
     assert Selection(labels, **selection).matches(snapshot()) is matches
 
 
-@pytest.mark.parametrize("selection", [{}, {"name": ""}, {"name": "*"}, {"name": "*?*"}, {"source_sandbox": ""}])
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {},
+        {"source_sandbox": ""},
+        *({"name": name} for name in ("", "*", "*?*", "[!.]*", "*[a-z0-9]?", "[!]]*", "[]a]*", "[*]", "[a][b]*")),
+    ],
+)
 def test_a_selection_that_says_nothing_is_refused(selection: dict[str, Any]) -> None:
     with pytest.raises(RequestError, match="the selection says nothing about whose snapshots may be removed"):
         Selection(**selection)
