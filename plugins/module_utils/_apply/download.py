@@ -44,7 +44,8 @@ class Demand:
         source: Name of the source, for errors.
         needs_bytes: Space that has to remain beyond the file.
         retries: How many attempts in a row may fail before the last one.
-        slice_seconds: For how long to receive in this run, while bytes come; None is to the end.
+        slice_seconds: For how long to receive in this run, while bytes come; None is to the end. What starts over is
+            received to the end in any case, from the next run on.
     """
 
     wanted: WantedFile
@@ -63,8 +64,10 @@ class Course:
         validator: What tells whether the source still has the same content.
         is_pure: Whether all bytes are of one content, as the source says; else an earlier one may have left some.
         is_whole: Whether all bytes are there.
+        starts_over: Whether the source has answered with everything when it was asked for the rest.
         received_bytes: How many came.
         resumed_bytes: How many were there from an earlier task.
+        most_bytes: How many were there at most, since the source first started over if it did.
         attempts: How many attempts in a row have failed.
         trials: How often it began.
     """
@@ -73,8 +76,10 @@ class Course:
     validator: str | None = None
     is_pure: bool = False
     is_whole: bool = False
+    starts_over: bool = False
     received_bytes: int = 0
     resumed_bytes: int = 0
+    most_bytes: int = 0
     attempts: int = 0
     trials: int = 0
 
@@ -95,7 +100,8 @@ def apply_download(demand: Demand, course: Course, partial: PartialFile, open_at
     """
     if not course.trials:
         course.trials, course.resumed_bytes = 1, partial.size
-    until = None if demand.slice_seconds is None else time.monotonic() + demand.slice_seconds
+    is_sliced = demand.slice_seconds is not None and not course.starts_over
+    until = time.monotonic() + (demand.slice_seconds or 0) if is_sliced else None
     while True:
         if not _receive_to_end(demand, course, partial, open_at, until):
             return False
@@ -114,22 +120,24 @@ def apply_download(demand: Demand, course: Course, partial: PartialFile, open_at
         # What an earlier run left, or the source had before, may be what is wrong: once more, all of it.
         partial.truncate()
         course.trials, course.is_whole, course.validator, course.resumed_bytes = course.trials + 1, False, None, 0
+        course.starts_over, course.most_bytes = False, 0
 
 
 def _receive_to_end(demand: Demand, course: Course, partial: PartialFile, open_at: OpenAt, until: float | None) -> bool:
     """Receive until all is there, and return True, or until the time is over."""
     while not course.is_whole:
-        came_bytes = course.received_bytes
+        # What comes once more is no progress: a source that keeps starting over would never be given up.
+        course.most_bytes = had_bytes = max(course.most_bytes, partial.size)
         try:
             _receive(demand, course, partial, open_at, until)
         except SourceError:
-            course.attempts = attempts_after(course.attempts, course.received_bytes - came_bytes)
+            course.attempts = attempts_after(course.attempts, partial.size - had_bytes)
             if course.attempts > demand.retries:
                 raise
             time.sleep(backoff_seconds(course.attempts))
         else:
             course.attempts = 0
-        if until is not None and time.monotonic() >= until:
+        if until is not None and (course.starts_over or time.monotonic() >= until):
             break
     return course.is_whole
 
@@ -140,12 +148,17 @@ def _receive(demand: Demand, course: Course, partial: PartialFile, open_at: Open
     if partial.size and partial.size == size_bytes:
         course.total_bytes, course.is_whole = size_bytes, True
         return
-    with open_at(partial.size, course.validator if partial.size else None) as response:
+    # Servers behind one name may each have an ETag of their own. Where the source has started over, the next try asks
+    # for the rest on no condition, and the checksum alone tells whether it belongs to what is there.
+    validator = course.validator if partial.size and not course.starts_over else None
+    with open_at(partial.size, validator) as response:
         start = plan_start(response.answer, partial.size, size_bytes, demand.source)
         _adopt(start, response.answer, course, partial)
         if not start.has_body:
             course.is_whole = partial.size > 0
             return
+        if course.starts_over and until is not None:
+            return  # it takes a run without an end
         total = course.total_bytes
         partial.require_space(max(0, (total or 0) - partial.size) + demand.needs_bytes)
         expected = total if total is not None else size_bytes
@@ -169,6 +182,8 @@ def _adopt(start: Start, answer: Answer, course: Course, partial: PartialFile) -
         if partial.size:
             partial.truncate()
             course.resumed_bytes = 0
+            if start.has_body and not course.starts_over:
+                course.starts_over, course.most_bytes = True, 0
         course.is_pure = True
     elif course.validator is None or course.validator != answer.validator:
         course.is_pure = False

@@ -129,9 +129,9 @@ def require_length(received_bytes: int, expected_bytes: int | None, source: str)
         )
 
 
-def attempts_after(attempts: int, received_bytes: int) -> int:
-    """Return how many attempts in a row have failed, when one more has, after so many bytes."""
-    return 1 if received_bytes >= _PROGRESS_BYTES else attempts + 1
+def attempts_after(attempts: int, gained_bytes: int) -> int:
+    """Return how many attempts in a row have failed, when one more has, after so many bytes that never came before."""
+    return 1 if gained_bytes >= _PROGRESS_BYTES else attempts + 1
 
 
 def backoff_seconds(attempts: int) -> float:

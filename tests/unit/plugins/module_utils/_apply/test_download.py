@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable
 
 import pytest
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.http_source import HttpSource
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.http_source import (
+    HttpResponse,
+    HttpSource,
+)
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.download import (
     Course,
     Demand,
@@ -289,3 +293,70 @@ def test_a_run_ends_after_its_slice_and_the_next_goes_on(receive: Receive, serve
     assert dest.read_bytes() == CONTENT
     assert ranges(server) == [None, f"bytes={first}-"]
     assert (course.received_bytes, course.resumed_bytes) == (len(CONTENT), 0)
+
+
+def test_a_source_that_starts_over_is_received_to_its_end_in_the_next_run(
+    receive: Receive, server: RangeServer, dest: Path
+) -> None:
+    server.has_ranges, server.bytes_per_second = False, 8 * MIB
+    course = Course()
+    for dummy in range(3):
+        receive(course, slice_seconds=0.2)
+    assert dest.read_bytes() == CONTENT
+    # A part that was cut off, the answer that it cannot be gone on with, and everything.
+    assert [each is None for each in ranges(server)] == [True, False, True]
+    assert (course.starts_over, course.total_bytes, course.resumed_bytes) == (True, len(CONTENT), 0)
+
+
+def test_what_comes_once_more_is_no_progress(receive: Receive, server: RangeServer, dest: Path) -> None:
+    server.has_ranges, server.sends = False, [3 * MIB] * 20
+    with pytest.raises(SourceError, match="ended the connection after"):
+        receive(retries=2)
+    assert len(server.requests) == 3  # one that brought much, and its two retries
+    assert not dest.exists()
+
+
+def test_what_was_there_before_it_started_over_does_not_count_against_progress(
+    receive: Receive, server: RangeServer, dest: Path, partial_path: Path
+) -> None:
+    partial_path.write_bytes(CONTENT[: 4 * MIB])
+    server.has_ranges, server.sends = False, [MIB]
+    course = Course()
+    receive(course, slice_seconds=5)
+    server.has_ranges, server.sends = True, [MIB] * 3
+    receive(course, retries=1)
+    assert dest.read_bytes() == CONTENT
+
+
+def test_servers_with_etags_of_their_own_are_asked_on_no_condition_once_that_has_led_to_everything(
+    server: RangeServer, dest: Path
+) -> None:
+    asked: list[tuple[int, str | None]] = []
+    source = HttpSource(f"{server.url}/a")
+
+    def open_at(offset: int, validator: str | None) -> AbstractContextManager[HttpResponse]:
+        asked.append((offset, validator))
+        server.etag = f'"{len(asked)}"'
+        return source.open_at(offset, validator)
+
+    server.sends = [2 * MIB, 2 * MIB, 2 * MIB]
+    demand = Demand(WantedFile(str(dest), CHECKSUM, None, 0o600), "the source", needs_bytes=0, retries=2)
+    with open_partial(str(dest.parent), partial_name("a", CHECKSUM), 1, Traffic()) as partial:
+        assert apply_download(demand, Course(), partial, open_at)
+    assert dest.read_bytes() == CONTENT
+    assert asked == [(0, None), (2 * MIB, '"1"'), (2 * MIB, None), (4 * MIB, None)]
+
+
+def test_other_content_that_was_gone_on_with_on_no_condition_is_fetched_once_more(
+    receive: Receive, server: RangeServer, dest: Path, partial_path: Path
+) -> None:
+    server.has_ranges, server.sends, server.etag = False, [MIB], '"one"'
+    partial_path.write_bytes(CONTENT[:MIB])
+    course = Course()
+    with pytest.raises(SourceError):
+        receive(course, retries=0)
+    partial_path.write_bytes(OTHER[:MIB])
+    server.has_ranges, server.etag = True, '"two"'
+    receive(course)
+    assert dest.read_bytes() == CONTENT
+    assert ranges(server) == [f"bytes={MIB}-", f"bytes={MIB}-", None]
