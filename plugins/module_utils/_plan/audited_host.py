@@ -31,6 +31,9 @@ from .verification import Candidate, remember
 
 _RECORDED = "recorded"
 _MISMATCH = "mismatch"
+# What a verification says of a snapshot that is damaged. With any other code it says nothing of the content: the
+# snapshot changed or went while it was read, or became one of a later generation.
+_DAMAGE_CODES = frozenset({"integrity", "format", "os"})
 _MAX_MESSAGE = 300
 
 
@@ -97,7 +100,7 @@ def verifications_after(answers: Answers, now: str) -> dict[str, Verification]:
         elif state == VERIFIED:
             found.setdefault(snapshot["digest"], VERIFIED)
     for entry in answers.verified.get("invalid", ()):
-        if entry["path"] in digests:
+        if entry["path"] in digests and entry["code"] in _DAMAGE_CODES:
             found[digests[entry["path"]]] = DAMAGED
     return remember(known_verifications(answers.recalled), digests.values(), found, answers.at or now)
 
@@ -127,11 +130,15 @@ def _silent(name: str, status: str, kind: str, message: str) -> tuple[AuditedHos
 def _audit_answer(name: str, answers: Answers, rules: Rules, now: str) -> tuple[AuditedHost, tuple[Problem, ...]]:
     listed, home = answers.listed, answers.listed["home"]
     known = verifications_after(answers, now)
-    invalid = {entry["path"]: entry["reason"] for one in (listed, answers.verified) for entry in one.get("invalid", ())}
+    verified = answers.verified.get("invalid", ())
+    found_invalid = (*listed.get("invalid", ()), *(entry for entry in verified if entry["code"] in _DAMAGE_CODES))
+    invalid = {entry["path"]: entry["reason"] for entry in found_invalid}
+    unverified = {entry["path"]: entry["reason"] for entry in verified if entry["path"] not in invalid}
     broken = tuple(sorted(_base(path) for path in invalid))
     snapshots = [_snapshot(entry, known) for entry in listed["snapshots"] if entry["path"] not in invalid]
     of_snapshots = [
         *(problem("damaged", name, _base(path), reason) for path, reason in invalid.items()),
+        *(problem("verification_failed", name, _base(path), reason) for path, reason in unverified.items()),
         *judge_snapshots(name, snapshots, broken, rules),
         *_judge_index(name, listed.get("index") or {}),
     ]

@@ -148,8 +148,26 @@ def test_one_bad_copy_makes_its_digest_bad() -> None:
         assert found == {A: Verification("damaged", NOW)}
 
 
-def test_a_snapshot_that_cannot_be_verified_is_damaged() -> None:
-    entry = {"path": f"{STORE}/golden", "code": "os", "reason": "the content cannot be read"}
+@pytest.mark.parametrize("code", ["state", "unsupported", "request"])
+def test_a_snapshot_that_changes_or_goes_while_it_is_verified_is_not_verified_and_not_damaged(code: str) -> None:
+    entry = {"path": f"{STORE}/golden", "code": code, "reason": "upper.ext4 changed while it was read"}
+    answers = Answers(listed(snapshot("golden", A)), record(a="verified"), listed(invalid=[entry]))
+    host, problems = audit_host("edge", answers, Rules(), NOW)
+    assert [(found.kind, found.subject, found.message) for found in problems] == [
+        ("verification_failed", "golden", "upper.ext4 changed while it was read")
+    ]
+    (found,) = host.snapshots
+    assert (found.content, found.verified_at, found.drift) == ("verified", EARLIER, ("verification_failed",))
+    assert host.broken == ()
+    assert verifications_after(answers, NOW) == {A: Verification("verified", EARLIER)}
+    never = Answers(answers.listed, {}, answers.verified)
+    assert audit_host("edge", never, Rules(), NOW)[0].snapshots[0].content == "not_yet_verified"
+    assert verifications_after(never, NOW) == {}
+
+
+@pytest.mark.parametrize("code", ["integrity", "format", "os"])
+def test_a_snapshot_that_cannot_be_verified_is_damaged(code: str) -> None:
+    entry = {"path": f"{STORE}/golden", "code": code, "reason": "the content cannot be read"}
     answers = Answers(listed(snapshot("golden", A), snapshot("other", B)), {}, listed(invalid=[entry]))
     host, problems = audit_host("edge", answers, Rules(), NOW)
     assert [(found.kind, found.subject, found.message) for found in problems] == [
