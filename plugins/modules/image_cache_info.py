@@ -136,6 +136,38 @@ home:
   returned: success
   type: dict
   sample: {"path": "/home/op/.microsandbox", "exists": true, "free_bytes": 85899345920}
+check_mode:
+  description:
+    - Whether the task ran in check mode, be it by the command line or by a keyword of the play, the role or the task.
+  returned: success
+  type: bool
+  sample: false
+steps:
+  description: What ran. Empty, because the module changes nothing.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+bytes:
+  description: What the task moved.
+  returned: success
+  type: dict
+  contains:
+    read:
+      description: Bytes read from files.
+      type: int
+      returned: always
+      sample: 0
+    written:
+      description: Bytes written to files.
+      type: int
+      returned: always
+      sample: 0
+    holes_skipped:
+      description: Bytes of zeros that were neither read nor written.
+      type: int
+      returned: always
+      sample: 0
 elapsed:
   description: Seconds for each phase of the task.
   returned: always

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any, Callable
@@ -46,13 +47,20 @@ class Fleet:
         for name in ("empty", "empty2"):
             self.homes.joinpath(name).mkdir()
 
-    def seed(self, hosts: str, *options: str, **variables: Any) -> PlaybookRun:
-        """Run the playbook on some of the hosts."""
+    def seed(self, hosts: str, *options: str, playbook: str = "seed", **variables: Any) -> PlaybookRun:
+        """Run the playbook, or another one that has the role, on some of the hosts."""
         known = {path.name: {"image_cache_seed_home": path} for path in sorted(self.homes.iterdir())}
         wanted = {"image_cache_seed_images": BOTH, "image_cache_seed_source_home": self.homes / "source"}
         if hosts != "all":
             known = {name: known[name] for name in hosts.split(",")}
-        return run_playbook(self._directory, self._collections, "seed", known, *options, **wanted | variables)
+        return run_playbook(self._directory, self._collections, playbook, known, *options, **wanted | variables)
+
+    def write_playbook(self, **keywords: Any) -> str:
+        """Write a playbook that has the role with keywords of its own, and return its path."""
+        role = {"ansible.builtin.import_role": {"name": "sandboxops.microsandbox.image_cache_seed"}, **keywords}
+        path = self._directory / "playbook.json"
+        path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [role]}]), encoding="utf-8")
+        return str(path)
 
     def listing(self) -> Listing:
         """List all that the hosts and the source have."""
@@ -140,6 +148,15 @@ def test_a_source_that_is_another_host_sends_its_bundles_through_the_controller(
     assert fleet.leftovers() == list(passage.iterdir()) == []
     again = fleet.seed("empty,most,source", **places)
     assert set(again.changed.values()) == {0}, again.printed
+
+
+def test_the_keyword_check_mode_is_a_check_like_the_option(fleet: Fleet, directories: Callable[[], Path]) -> None:
+    before, passage = fleet.listing(), directories()
+    places = {"image_cache_seed_source": "source", "image_cache_seed_controller_dir": passage}
+    checked = fleet.seed("empty,most,source", playbook=fleet.write_playbook(check_mode=True), **places)
+    assert checked.exit_status == 0, checked.printed
+    assert {host for host, count in checked.changed.items() if count} == {"empty", "most"}
+    assert changes(before, fleet.listing()) == list(passage.iterdir()) == []
 
 
 def test_a_cache_that_lost_a_file_is_made_whole_without_a_layer(fleet: Fleet) -> None:

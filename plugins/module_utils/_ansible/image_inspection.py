@@ -31,7 +31,11 @@ def inspect_images(task: Task, home: Home) -> dict[str, Any]:
     if params["strict"]:
         for image in images:
             _require_whole(image, home)
-    return {"images": [_image_result(image) for image in images], "cached_layers": layers}
+    return {
+        "images": [_image_result(image) for image in images],
+        "cached_layers": layers,
+        "check_mode": task.check_mode,
+    }
 
 
 def _image_result(image: CachedImage) -> dict[str, Any]:

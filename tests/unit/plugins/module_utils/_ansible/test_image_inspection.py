@@ -55,7 +55,12 @@ def test_a_whole_image_is_told_with_the_sizes_of_its_files(new_task: NewTask, ho
             }
         ],
         "cached_layers": [SHARED_LAYER, BASE_LAYER],
+        "check_mode": False,
     }
+
+
+def test_check_mode_is_told(new_task: NewTask, home: Path) -> None:
+    assert inspect(new_task(home, check_mode=True, images=[REFERENCE], strict=False))["check_mode"] is True
 
 
 def test_a_file_that_is_missing_has_no_size(new_task: NewTask, home: Path) -> None:
@@ -87,5 +92,7 @@ def test_strict_fails_where_an_image_is_not_whole(new_task: NewTask, home: Path)
 
 
 def test_without_images_only_the_layers_are_told(new_task: NewTask, home: Path) -> None:
-    assert inspect(new_task(home, strict=True)) == {"images": [], "cached_layers": [SHARED_LAYER, BASE_LAYER]}
-    assert inspect(new_task(home / "none", strict=True)) == {"images": [], "cached_layers": []}
+    found = inspect(new_task(home, strict=True))
+    assert (found["images"], found["cached_layers"]) == ([], [SHARED_LAYER, BASE_LAYER])
+    found = inspect(new_task(home / "none", strict=True))
+    assert (found["images"], found["cached_layers"]) == ([], [])
