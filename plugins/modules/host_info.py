@@ -251,6 +251,32 @@ check_mode:
   returned: success
   type: bool
   sample: false
+steps:
+  description: What ran. Empty, because the module changes nothing.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+bytes:
+  description: What the task moved.
+  returned: success
+  type: dict
+  contains:
+    read:
+      description: Bytes read from files.
+      type: int
+      returned: always
+      sample: 0
+    written:
+      description: Bytes written to files.
+      type: int
+      returned: always
+      sample: 0
+    holes_skipped:
+      description: Bytes of zeros that were neither read nor written.
+      type: int
+      returned: always
+      sample: 0
 elapsed:
   description: Seconds for each phase of the task.
   returned: always

@@ -77,7 +77,7 @@ sandboxes:
           returned: always
           sample: sha256:9dfddbfb28e8b57d786c7c5b76ef918eb19f2bcf632a3bf8e58fdadfc407f714
     upper:
-      description: Its writable layer, V(null) while there is none.
+      description: Its writable layer, V(null) while there is none, and when it cannot be looked at.
       type: dict
       returned: always
       contains:
@@ -123,6 +123,32 @@ check_mode:
   returned: success
   type: bool
   sample: false
+steps:
+  description: What ran. Empty, because the module changes nothing.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+bytes:
+  description: What the task moved.
+  returned: success
+  type: dict
+  contains:
+    read:
+      description: Bytes read from files.
+      type: int
+      returned: always
+      sample: 0
+    written:
+      description: Bytes written to files.
+      type: int
+      returned: always
+      sample: 0
+    holes_skipped:
+      description: Bytes of zeros that were neither read nor written.
+      type: int
+      returned: always
+      sample: 0
 elapsed:
   description: Seconds per phase.
   returned: always

@@ -447,6 +447,12 @@ archive:
       elements: str
       returned: always
       sample: [sha256-f9e56caa42d0da33/manifest.json, sha256-f9e56caa42d0da33/upper.ext4]
+steps:
+  description: What ran. Empty, because the module changes nothing.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 bytes:
   description: What the task moved.
   returned: success
