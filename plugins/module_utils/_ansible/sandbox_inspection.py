@@ -28,8 +28,8 @@ def _sandbox_result(home: Home, name: str) -> dict[str, Any]:
     """Return a sandbox; what keeps it from being read is a result like another."""
     try:
         sandbox = observe_sandbox(home, name)
-    except MicrosandboxError as exc:
-        obstacle = {"code": exc.code, "reason": exc.message}
+    except (MicrosandboxError, OSError) as exc:
+        obstacle = _told(exc)
         return {"name": name, "status": None, "busy": None, "image": None, "upper": None, "obstacle": obstacle}
     config = sandbox.config
     return {
@@ -45,7 +45,8 @@ def _sandbox_result(home: Home, name: str) -> dict[str, Any]:
 def _upper_result(sandbox: Sandbox) -> dict[str, Any] | None:
     try:
         found = os.lstat(sandbox.upper)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:
+        # What keeps it from being captured says why.
         return None
     return {"path": sandbox.upper, "apparent_bytes": found.st_size, "allocated_bytes": found.st_blocks * 512}
 
@@ -53,6 +54,13 @@ def _upper_result(sandbox: Sandbox) -> dict[str, Any] | None:
 def _obstacle(sandbox: Sandbox) -> dict[str, str] | None:
     try:
         require_capturable(sandbox)
-    except MicrosandboxError as exc:
-        return {"code": exc.code, "reason": exc.message}
+    except (MicrosandboxError, OSError) as exc:
+        return _told(exc)
     return None
+
+
+def _told(exc: MicrosandboxError | OSError) -> dict[str, str]:
+    """Return an error as a result; one of the disk is that of this sandbox alone."""
+    if isinstance(exc, MicrosandboxError):
+        return {"code": exc.code, "reason": exc.message}
+    return {"code": "os", "reason": f"{exc.filename}: {exc.strerror}"}

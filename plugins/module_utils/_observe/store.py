@@ -83,7 +83,7 @@ def observe_store(directory: str, only: str | None = None) -> Store:
             artifacts.append(observe_artifact(path))
         except MicrosandboxError as exc:
             invalid.append(InvalidArtifact(path, exc.code, exc.message))
-        except PermissionError as exc:
+        except OSError as exc:
             invalid.append(InvalidArtifact(path, "os", f"{path} cannot be read: {exc.strerror}"))
     if any(name.startswith(STAGING_PREFIX) for name, dummy in found):
         orphans += [os.path.join(directory, name) for name in dead_staging_areas(directory)]

@@ -147,6 +147,24 @@ print([artifact.name for artifact in found.artifacts], [(i.code, i.reason) for i
     assert done.stdout == "['open'] [('os', './shut cannot be read: Permission denied')]\n"
 
 
+def test_an_artifact_that_the_disk_does_not_give_away_is_listed_with_the_reason(
+    tmp_path: Path, make_artifact: Make, collections_path: Path
+) -> None:
+    for name in ("good", "lost"):
+        make_artifact(f"store/{name}")
+    store = tmp_path / "store"
+    script = f"""
+from {observe_store.__module__} import observe_store
+found = observe_store({str(store)!r})
+print([artifact.name for artifact in found.artifacts], [(i.code, i.reason) for i in found.invalid])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(collections_path)}
+    trace = ["strace", "-qq", "-o", "/dev/null", "-P", f"{store}/lost/manifest.json", "-e", "inject=read:error=EIO"]
+    command = [*trace, sys.executable, "-B", "-c", script]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == f"['good'] [('os', '{store}/lost cannot be read: Input/output error')]\n"
+
+
 def test_an_artifact_is_found_by_its_digest(tmp_path: Path, make_artifact: Make) -> None:
     paths = [make_artifact(f"store/{name}") for name in ("a", "b", "c")]
     for path in paths:
