@@ -47,7 +47,7 @@ def copy_part(fd: int, offset: int, length: int, path: str, is_made: bool) -> No
         part_fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         if not is_made:
-            adopt_owner(path, os.stat(os.path.dirname(path)))
+            adopt_owner(part_fd, os.stat(os.path.dirname(path)))
         buffer = memoryview(bytearray(min(length, BUFFER_BYTES)))
         for start in range(0, length, BUFFER_BYTES):
             view = buffer[: length - start]

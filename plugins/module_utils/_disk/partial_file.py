@@ -214,7 +214,7 @@ def _unlink_foreign(directory: str, directory_fd: int, name: str) -> None:
 def _make(directory_fd: int, name: str, owner: os.stat_result) -> int:
     fd = os.open(name, _OPEN_FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory_fd)
     try:
-        adopt_owner(name, owner, dir_fd=directory_fd)
+        adopt_owner(fd, owner)
     except OSError:
         os.close(fd)
         raise

@@ -12,16 +12,15 @@ user could swap.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import secrets
-import stat
 from collections.abc import Iterator
 
 from .._core.errors import StateError
-from .directories import adopt_owner
+from .directories import adopt_owner, make_directory
 from .linux import exchange, rename_new
 from .locking import try_lock
+from .tree_removal import remove_tree
 
 STAGING_PREFIX = ".sandboxops-staging-"
 _ASIDE_PREFIX = "aside-"
@@ -48,8 +47,7 @@ class StagingArea:
 
     def make_directory(self, name: str) -> int:
         """Create a directory in the area and return a descriptor of it, which the caller closes."""
-        os.mkdir(name, _DIRECTORY_MODE, dir_fd=self.fd)
-        return os.open(name, _DIRECTORY_FLAGS, dir_fd=self.fd)
+        return make_directory(name, _DIRECTORY_MODE, self.fd)
 
     def create_file(self, name: str, directory_fd: int | None = None) -> int:
         """Create an empty file, readable by its owner only, and return a descriptor for reading and writing."""
@@ -59,13 +57,13 @@ class StagingArea:
     def seal_file(self, fd: int, mode: int = _FILE_MODE) -> None:
         """Give a finished file its mode and owner, and make it durable."""
         os.fchmod(fd, mode)
-        self._give_away(fd)
+        adopt_owner(fd, self._owner)
         os.fsync(fd)
 
     def seal_directory(self, fd: int) -> None:
         """Give a finished directory its mode and owner, and make its entries durable."""
         os.fchmod(fd, _DIRECTORY_MODE)
-        self._give_away(fd)
+        adopt_owner(fd, self._owner)
         os.fsync(fd)
 
     def promote(self, name: str, target: str) -> None:
@@ -140,29 +138,25 @@ class StagingArea:
         os.rename(target, "withdrawn", src_dir_fd=self.parent_fd, dst_dir_fd=self.fd)
         os.fsync(self.parent_fd)
 
-    def _give_away(self, fd: int) -> None:
-        if os.geteuid() == 0:
-            os.fchown(fd, self._owner.st_uid, self._owner.st_gid)
-
 
 @contextlib.contextmanager
 def staging_area(parent: str) -> Iterator[StagingArea]:
     """Make a staging area in a directory, and remove it with all it still holds when the block ends.
 
     Raises:
+        StateError: Somebody has put another directory into its place.
         OSError: The directory is missing or cannot be written. When an entry that was moved aside cannot be brought
             back, the area stays for ``sweep``.
     """
     parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         name = STAGING_PREFIX + secrets.token_hex(8)
-        os.mkdir(name, 0o700, dir_fd=parent_fd)
+        fd = _make_area(os.path.join(parent, name), parent_fd)
         try:
-            fd = os.open(name, _DIRECTORY_FLAGS, dir_fd=parent_fd)
             try:
                 if not try_lock(fd):
                     raise StateError(f"{os.path.join(parent, name)} is locked by another process", path=parent)
-                adopt_owner(name, os.fstat(parent_fd), dir_fd=parent_fd)
+                adopt_owner(fd, os.fstat(parent_fd))
                 yield StagingArea(os.path.join(parent, name), fd, parent_fd)
             finally:
                 os.close(fd)
@@ -175,6 +169,15 @@ def staging_area(parent: str) -> Iterator[StagingArea]:
         raise
     finally:
         os.close(parent_fd)
+
+
+def _make_area(path: str, parent_fd: int) -> int:
+    fd = make_directory(os.path.basename(path), 0o700, parent_fd)
+    if os.listdir(fd):
+        # The owner of the directory has put another one there, which is neither to be given away nor to be cleared.
+        os.close(fd)
+        raise StateError(f"{path} is another directory than the one that this run has made", path=path)
+    return fd
 
 
 def clear_area(name: str, parent_fd: int) -> None:
@@ -192,56 +195,3 @@ def clear_area(name: str, parent_fd: int) -> None:
     finally:
         os.close(area_fd)
     remove_tree(name, parent_fd)
-
-
-def remove_tree(name: str, dir_fd: int) -> None:
-    """Remove an entry of a directory and everything below it, following no symlink; a missing one is fine.
-
-    However deep it is, no more than three descriptors are open for that.
-
-    Raises:
-        OSError: Something cannot be removed, or was moved elsewhere meanwhile.
-    """
-    fd = os.dup(dir_fd)
-    # From the given directory down to the open one: which it is, and what is still to be removed from it.
-    way = [(os.fstat(fd), [name])]
-    try:
-        while True:
-            entries = way[-1][1]
-            if entries:
-                next_fd = _remove_or_open(entries[-1], fd)
-                if next_fd is None:
-                    entries.pop()
-                    continue
-            elif len(way) > 1:
-                way.pop()
-                next_fd = _open_above(fd, way[-1][0])
-            else:
-                return
-            fd, done_fd = next_fd, fd
-            os.close(done_fd)
-            if entries:
-                way.append((os.fstat(fd), os.listdir(fd)))
-            else:
-                os.rmdir(way[-1][1].pop(), dir_fd=fd)
-    finally:
-        os.close(fd)
-
-
-def _remove_or_open(name: str, dir_fd: int) -> int | None:
-    """Remove what is no directory, and return a descriptor of what is one."""
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISDIR(os.lstat(name, dir_fd=dir_fd).st_mode):
-            return os.open(name, _DIRECTORY_FLAGS, dir_fd=dir_fd)
-        os.unlink(name, dir_fd=dir_fd)
-    return None
-
-
-def _open_above(fd: int, found: os.stat_result) -> int:
-    """Open the directory above an open one, as long as that is where it was found."""
-    above_fd = os.open("..", _DIRECTORY_FLAGS, dir_fd=fd)
-    if os.path.samestat(os.fstat(above_fd), found):
-        return above_fd
-    # Who moves a directory that is being removed would have other ones emptied.
-    os.close(above_fd)
-    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))

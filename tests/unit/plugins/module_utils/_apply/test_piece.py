@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,22 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._apply.pie
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
 
 CONTENT = b"0123456789" * 300_000
+
+# Copies a part, while the owner of the directory puts a file of root into its place.
+SWAPPED = f"""
+import os, sys
+from {copy_part.__module__} import copy_part
+
+def swap(event, arguments):
+    if event == "os.chown" and os.path.exists("victim"):
+        os.rename("part", "aside")
+        os.rename("victim", "part")
+
+os.chdir(sys.argv[1])
+fd = os.open("victim", os.O_RDONLY)
+sys.addaudithook(swap)
+copy_part(fd, 0, 5, sys.argv[1] + "/part", is_made=False)
+"""
 
 
 @pytest.fixture
@@ -50,6 +68,16 @@ def test_root_gives_it_to_the_owner_of_its_directory(source: int, tmp_path: Path
     os.chown(directory, 12345, 12346)
     copy_part(source, 0, 10, str(directory / "part"), is_made=False)
     assert (directory / "part").stat().st_uid == 12345
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_was_put_into_its_place_is_not_given_away(tmp_path: Path, collections_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12346)
+    (tmp_path / "victim").write_bytes(b"precious")
+    environment = {**os.environ, "PYTHONPATH": str(collections_path)}
+    subprocess.run([sys.executable, "-B", "-c", SWAPPED, str(tmp_path)], env=environment, check=True)
+    assert (tmp_path / "part").stat().st_uid == 0
+    assert ((tmp_path / "aside").stat().st_uid, (tmp_path / "aside").read_bytes()) == (12345, b"preci")
 
 
 def test_what_somebody_planted_is_not_written_to(source: int, tmp_path: Path) -> None:

@@ -20,6 +20,21 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.dire
 
 MAKER = f"import sys; from {make_directories.__module__} import make_directories; make_directories(sys.argv[1])"
 
+# Makes directory "a", while the owner of the one above puts a directory of root into its place.
+SWAPPED = f"""
+import os, sys
+from {make_directories.__module__} import make_directories
+
+def swap(event, arguments):
+    if event == sys.argv[2] and os.path.exists("victim") and os.path.exists("a"):
+        os.rename("a", "aside")
+        os.rename("victim", "a")
+
+os.chdir(sys.argv[1])
+sys.addaudithook(swap)
+make_directories(sys.argv[1] + "/a")
+"""
+
 
 def test_made_directories_are_listed_outermost_first_and_removed_innermost_first(tmp_path: Path) -> None:
     made = make_directories(str(tmp_path / "a/b"))
@@ -31,10 +46,21 @@ def test_made_directories_are_listed_outermost_first_and_removed_innermost_first
 
 def test_made_directories_are_durable(tmp_path: Path, environment: dict[str, str]) -> None:
     trace = tmp_path / "trace"
-    command = ["strace", "-qq", "-y", "-e", "trace=mkdir,mkdirat,fsync", "-o", str(trace)]
+    command = ["strace", "-qq", "-y", "-e", "trace=mkdirat,fsync", "-o", str(trace)]
     subprocess.run([*command, sys.executable, "-B", "-c", MAKER, str(tmp_path / "a/b")], env=environment, check=True)
-    calls = re.findall(rf"^(mkdir|fsync).*?{tmp_path}([^\">]*)", trace.read_text(), re.MULTILINE)
-    assert calls == [("mkdir", "/a"), ("fsync", ""), ("mkdir", "/a/b"), ("fsync", "/a")]
+    calls = re.findall(rf'^(mkdirat|fsync)[^<]*<{tmp_path}([^>]*)>(?:, "(.)")?', trace.read_text(), re.MULTILINE)
+    assert calls == [("mkdirat", "", "a"), ("fsync", "", ""), ("mkdirat", "/a", "b"), ("fsync", "/a", "")]
+
+
+def test_below_a_file_no_directory_is_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as caught:
+        make_directories(str(tmp_path / "file/a/b"))
+    assert caught.value.filename == str(tmp_path / "file")
+
+
+def test_a_slash_at_the_end_is_no_further_directory(tmp_path: Path) -> None:
+    assert make_directories(f"{tmp_path}/a//b/") == [f"{tmp_path}/a", f"{tmp_path}/a//b"]
 
 
 def test_directories_that_cannot_be_made_durable_go_again(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -53,12 +79,24 @@ def test_what_root_makes_below_a_users_directory_is_the_users(tmp_path: Path) ->
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_the_owner_of_a_symlink_changes_not_that_of_its_target(tmp_path: Path) -> None:
-    target, link = tmp_path / "target", tmp_path / "link"
-    target.touch()
-    link.symlink_to(target)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+@pytest.mark.parametrize("event", ["open", "os.chown"])
+def test_what_was_put_into_the_place_of_a_made_directory_is_not_given_away(
+    tmp_path: Path, environment: dict[str, str], event: str
+) -> None:
     os.chown(tmp_path, 12345, 23456)
-    adopt_owner(str(link), os.stat(tmp_path))
-    assert os.lstat(link).st_uid == 12345
-    assert target.stat().st_uid == 0
+    (tmp_path / "victim/precious").mkdir(parents=True)
+    command = [sys.executable, "-B", "-c", SWAPPED, str(tmp_path), event]
+    subprocess.run(command, env=environment, check=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "aside"]
+    assert (tmp_path / "a").stat().st_uid == 0
+    assert (tmp_path / "a/precious").stat().st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_root_has_open_is_given_to_the_owner_of_something_else(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 23456)
+    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    adopt_owner(fd, os.stat(tmp_path))
+    os.close(fd)
+    assert (tmp_path / "file").stat().st_uid == 12345

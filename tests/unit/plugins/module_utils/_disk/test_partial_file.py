@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,22 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.spar
 CONTENT = b"0123456789" * 300_000
 CHECKSUM = sha256_digest(CONTENT)
 NAME = partial_name("a", CHECKSUM)
+
+# Makes a partial file, while the owner of the directory puts a file of root into its place.
+SWAPPED = f"""
+import os, sys
+from {open_partial.__module__} import open_partial
+
+def swap(event, arguments):
+    if event == "os.chown" and os.path.exists("victim"):
+        os.rename("{NAME}", "aside")
+        os.rename("victim", "{NAME}")
+
+os.chdir(sys.argv[1])
+sys.addaudithook(swap)
+with open_partial(sys.argv[1], "{NAME}", 1, None):
+    pass
+"""
 
 
 @contextmanager
@@ -106,6 +124,15 @@ def test_root_gives_it_to_the_owner_of_the_directory(tmp_path: Path) -> None:
     leave(tmp_path, b"x")
     found = (tmp_path / NAME).stat()
     assert (found.st_uid, found.st_gid) == (12345, 12346)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_was_put_into_its_place_is_not_given_away(tmp_path: Path, environment: dict[str, str]) -> None:
+    os.chown(tmp_path, 12345, 12346)
+    (tmp_path / "victim").write_bytes(b"precious")
+    subprocess.run([sys.executable, "-B", "-c", SWAPPED, str(tmp_path)], env=environment, check=True)
+    assert (tmp_path / "aside").stat().st_uid == 12345
+    assert [path.stat().st_uid for path in tmp_path.iterdir() if path.read_bytes() == b"precious"] == [0]
 
 
 def test_nothing_is_left_where_no_byte_came(tmp_path: Path) -> None:

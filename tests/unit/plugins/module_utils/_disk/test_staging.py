@@ -18,7 +18,6 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.dead
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.staging import (
     STAGING_PREFIX,
     StagingArea,
-    remove_tree,
     staging_area,
 )
 
@@ -31,35 +30,21 @@ with staging_area(sys.argv[1]) as area:
     area.replace("new", "target")
 """
 
-# Removes "tree", while another process moves a directory out of it that is being emptied.
-MOVED_WHILE_REMOVED = """
+# Makes a staging area, while the owner of the directory puts something of root's into its place.
+SWAPPED = """
 import os, sys
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.staging import remove_tree
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.staging import staging_area
 
-def move(event, arguments):
-    if event == "os.remove":
-        os.rename("tree/a/b", "elsewhere/b")
-
-os.chdir(sys.argv[1])
-fd = os.open(".", os.O_RDONLY)
-sys.addaudithook(move)
-remove_tree("tree", fd)
-"""
-
-# Makes directories in each other, and removes them with few descriptors.
-DEEP = """
-import os, resource, sys
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.staging import remove_tree
+def swap(event, arguments):
+    areas = [name for name in os.listdir(".") if name.startswith(".")] if event == sys.argv[2] else []
+    if areas and os.path.exists("victim"):
+        os.rename(areas[0], "aside")
+        os.rename("victim", areas[0])
 
 os.chdir(sys.argv[1])
-fd = os.open(".", os.O_RDONLY)
-for number in range(5000):
-    os.mkdir("d")
-    open("file", "w").close()
-    os.chdir("d")
-os.fchdir(fd)
-resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
-remove_tree("d", fd)
+sys.addaudithook(swap)
+with staging_area(sys.argv[1]):
+    pass
 """
 
 
@@ -210,6 +195,32 @@ def test_what_root_stages_belongs_to_the_owner_of_the_place(tmp_path: Path) -> N
         assert (path.stat().st_uid, path.stat().st_gid) == (12345, 23456)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_file_in_the_place_of_an_area_is_not_given_away(tmp_path: Path, environment: dict[str, str]) -> None:
+    os.chown(tmp_path, 12345, 23456)
+    tmp_path.joinpath("victim").touch()
+    command = [sys.executable, "-B", "-c", SWAPPED, str(tmp_path), "os.chown"]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert "NotADirectoryError" in done.stderr
+    (victim,) = tmp_path.glob(f"{STAGING_PREFIX}*")
+    assert victim.stat().st_uid == 0
+    assert tmp_path.joinpath("aside").stat().st_uid == 12345
+
+
+def test_a_directory_in_the_place_of_an_area_is_neither_given_away_nor_cleared(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    tmp_path.joinpath("victim/precious").mkdir(parents=True)
+    owner = tmp_path.joinpath("victim").stat().st_uid
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 12345, 23456)
+    command = [sys.executable, "-B", "-c", SWAPPED, str(tmp_path), "open"]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert "is another directory than the one that this run has made" in done.stderr
+    (victim,) = tmp_path.glob(f"{STAGING_PREFIX}*")
+    assert (victim.stat().st_uid, names(victim)) == (owner, ["precious"])
+
+
 @pytest.mark.parametrize(("fatal_rename", "survivor"), [(1, "old"), (2, "old"), (None, "new")])
 def test_where_names_cannot_be_swapped_a_kill_at_any_rename_loses_neither(
     tmp_path: Path, environment: dict[str, str], fatal_rename: int | None, survivor: str
@@ -240,44 +251,6 @@ def test_where_names_cannot_be_swapped_a_failing_rename_brings_the_old_entry_bac
     assert "Input/output error" in done.stderr
     assert names(tmp_path) == ["target"]
     assert names(tmp_path / "target") == ["old"]
-
-
-def test_removing_a_tree_follows_no_symlink(tmp_path: Path) -> None:
-    tmp_path.joinpath("elsewhere").mkdir()
-    tmp_path.joinpath("elsewhere/precious").touch()
-    tree = tmp_path / "tree"
-    tree.joinpath("a/b").mkdir(parents=True)
-    tree.joinpath("a/b/file").touch()
-    tree.joinpath("a/link").symlink_to(tmp_path / "elsewhere")
-    os.mkfifo(tree / "fifo")
-    fd = os.open(tmp_path, os.O_RDONLY)
-    try:
-        remove_tree("tree", fd)
-        assert names(tmp_path) == ["elsewhere"]
-        tmp_path.joinpath("tree").symlink_to("elsewhere")
-        remove_tree("tree", fd)
-        remove_tree("tree", fd)
-    finally:
-        os.close(fd)
-    assert names(tmp_path) == ["elsewhere"]
-    assert names(tmp_path / "elsewhere") == ["precious"]
-
-
-def test_a_tree_of_any_depth_is_removed(tmp_path: Path, environment: dict[str, str]) -> None:
-    subprocess.run([sys.executable, "-B", "-c", DEEP, str(tmp_path)], env=environment, check=True)
-    assert names(tmp_path) == ["file"]
-
-
-def test_nothing_is_removed_beside_a_directory_that_was_moved_out_of_the_tree(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
-    tmp_path.joinpath("tree/a/b").mkdir(parents=True)
-    tmp_path.joinpath("tree/a/b/file").touch()
-    tmp_path.joinpath("elsewhere/a").mkdir(parents=True)
-    command = [sys.executable, "-B", "-c", MOVED_WHILE_REMOVED, str(tmp_path)]
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-    assert "Device or resource busy" in done.stderr
-    assert names(tmp_path / "elsewhere") == ["a", "b"]
 
 
 def stage(area: StagingArea, name: str, content: bytes) -> None:
