@@ -44,8 +44,8 @@ def read_database(database: str, read: Callable[[sqlite3.Connection], _Result], 
         patience: How long to wait for a process that holds the whole database, in seconds.
 
     Raises:
-        StateError: The database is no regular file, or stays locked for longer than that; or SQLite cannot use the
-            copy, for lack of space for example.
+        StateError: The database is no regular file, or stays locked for longer than that; or there is no room for a
+            copy, or SQLite cannot use it.
         FormatError: The file is no database.
         OSError: There is no such file, or it cannot be read or copied; the error names the file or its copy.
     """

@@ -12,8 +12,9 @@ import os
 import stat
 
 from .._core.errors import StateError
-from .byte_source import ByteSource
 from .error_paths import naming_file
+from .extents import Extent, scan_extents
+from .place import require_space
 from .sparse_file import write_at
 
 # Byte ranges that SQLite locks: SHARED in the database (os.h), the checkpointer's in the wal-index (wal.c, os_unix.c).
@@ -22,6 +23,8 @@ _CHECKPOINT_LOCK = (121, 1)
 # The log's header is written anew, with another salt, before any frame is overwritten.
 _LOG_HEADER_BYTES = 32
 _COPY_BYTES = 1 << 20
+# So much is copied without a reserve, for a removal has to work on a disk that is almost full.
+_SMALL_BYTES = 8 << 20
 
 
 def try_copy(database: str, copy: str) -> bool:
@@ -29,6 +32,10 @@ def try_copy(database: str, copy: str) -> bool:
 
     The SHARED lock keeps away writers that want the whole database, the checkpointer's lock keeps the database as it
     is while others append to the log. Both are read locks: two readers do not disturb each other.
+
+    Raises:
+        StateError: One of them is no regular file, or there is no room for a large copy.
+        OSError: One cannot be read or copied.
     """
     with contextlib.ExitStack() as stack:
         database_fd = _open(database, stack)
@@ -89,15 +96,35 @@ def _read_log_header(fd: int) -> bytes:
 
 
 def _copy_file(source_fd: int, target: str) -> None:
-    """Copy a whole file; an error names the one of the two that it is about."""
-    source = ByteSource(source_fd)
+    """Copy a file but for its holes; an error names the one of the two that it is about."""
+    found = os.fstat(source_fd)
+    has_holes = found.st_blocks * 512 < found.st_size
+    extents = scan_extents(source_fd).extents if has_holes else (Extent(0, found.st_size),)
+    data_bytes = sum(end - start for start, end in extents)
     fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        while piece := source.read(_COPY_BYTES):
+        if data_bytes > _SMALL_BYTES:
+            require_space(fd, data_bytes)
+        for extent in extents:
+            _copy_extent(source_fd, fd, extent)
+        if has_holes:
             with naming_file(fd):
-                write_at(fd, memoryview(piece), source.position - len(piece))
+                os.ftruncate(fd, found.st_size)
     finally:
         os.close(fd)
+
+
+def _copy_extent(source_fd: int, fd: int, extent: Extent) -> None:
+    position, end = extent
+    while position < end:
+        with naming_file(source_fd):
+            piece = os.pread(source_fd, min(_COPY_BYTES, end - position), position)
+        if not piece:
+            # The log of a writer that has given up; what is left of it says so.
+            return
+        with naming_file(fd):
+            write_at(fd, memoryview(piece), position)
+        position += len(piece)
 
 
 def not_regular(path: str) -> StateError:
