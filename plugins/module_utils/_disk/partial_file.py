@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -21,11 +22,12 @@ from .digest_record import record_digest
 from .directories import adopt_owner
 from .linux import start_writeback
 from .locking import wait_for_lock
+from .partial_names import leads_to
 from .place import require_space
 from .sparse_file import BUFFER_BYTES, Traffic, read_at, write_at
 
 _CHECK_BYTES = 32 << 20  # how often the file system is asked for room, and the kernel to begin writing
-_OPEN_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class PartialFile:
@@ -112,20 +114,25 @@ class PartialFile:
         """Make it durable and rename it to its place in the same directory.
 
         Raises:
+            StateError: Its name leads to another file by now, or to none; what stands at its place is untouched.
             OSError: That is not possible; what stands there is untouched.
         """
         os.fchmod(self._fd, mode)
         record_digest(self._fd, digest)
         os.fsync(self._fd)
+        # A rename goes by name. Who respects the lock leaves that alone, but not who removes files by hand.
+        if not leads_to(self._name, self._fd, self._directory_fd):
+            path = os.path.join(self._directory, self._name)
+            raise StateError(f"{path} is not what this run has written, somebody has removed that", path=path)
         os.rename(self._name, target, src_dir_fd=self._directory_fd, dst_dir_fd=self._directory_fd)
         self._is_gone = True
         os.fsync(self._directory_fd)
 
     def discard(self) -> None:
-        """Remove it."""
-        if not self._is_gone:
+        """Remove it, unless its name leads to another file by now."""
+        if not self._is_gone and leads_to(self._name, self._fd, self._directory_fd):
             os.unlink(self._name, dir_fd=self._directory_fd)
-            self._is_gone = True
+        self._is_gone = True
 
 
 @contextlib.contextmanager
@@ -168,51 +175,70 @@ def open_partial(directory: str, name: str, patience: float, traffic: Traffic) -
 
 
 def _open_locked(directory: str, directory_fd: int, name: str, patience: float) -> int:
+    """Open the file when it is one that only this user or the directory's owner can have made; else make it anew."""
+    path, owner = os.path.join(directory, name), os.fstat(directory_fd)
     while True:
         with contextlib.ExitStack() as unless_taken:
-            fd = _open_own(directory, directory_fd, name)
+            fd = _open_or_make(path, directory_fd, owner)
+            if fd is None:
+                continue
             unless_taken.callback(os.close, fd)
-            wait_for_lock(fd, os.path.join(directory, name), patience)
+            wait_for_lock(fd, path, patience)
             # Who held the lock may have put the file into its place meanwhile.
-            if _is_at(fd, name, directory_fd):
+            if not leads_to(name, fd, directory_fd):
+                continue
+            if _is_own(fd, owner):
                 unless_taken.pop_all()
                 return fd
+            # Nobody adds to it while its lock is held here.
+            os.unlink(name, dir_fd=directory_fd)
 
 
-def _is_at(fd: int, name: str, directory_fd: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory_fd, follow_symlinks=False))
-    except FileNotFoundError:
-        return False
-
-
-def _open_own(directory: str, directory_fd: int, name: str) -> int:
-    """Open the file when it is one that only this user or the directory's owner can have made; else make it anew."""
-    owner = os.fstat(directory_fd)
-    try:
-        fd = os.open(name, _OPEN_FLAGS, dir_fd=directory_fd)
-    except FileNotFoundError:
-        return _make(directory_fd, name, owner)
-    except OSError:
-        _unlink_foreign(directory, directory_fd, name)
-        return _make(directory_fd, name, owner)
+def _is_own(fd: int, owner: os.stat_result) -> bool:
     found = os.fstat(fd)
-    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid in (os.geteuid(), owner.st_uid):
-        return fd
-    os.close(fd)
-    _unlink_foreign(directory, directory_fd, name)
-    return _make(directory_fd, name, owner)
+    return (
+        stat.S_ISREG(found.st_mode)
+        and found.st_nlink == 1
+        and found.st_uid in (os.geteuid(), owner.st_uid)
+        and fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    )
 
 
-def _unlink_foreign(directory: str, directory_fd: int, name: str) -> None:
-    path = os.path.join(directory, name)
-    if stat.S_ISDIR(os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_mode):
-        raise StateError(f"{path} is a directory, an interrupted transfer leaves a file there", path=path)
-    os.unlink(name, dir_fd=directory_fd)
+def _open_or_make(path: str, directory_fd: int, owner: os.stat_result) -> int | None:
+    """Return a descriptor of what is there, whatever it is, or of a new file; None when that changed meanwhile."""
+    name = os.path.basename(path)
+    # What may only be read can still be asked whether somebody adds to it.
+    for mode in (os.O_RDWR, os.O_RDONLY):
+        try:
+            return os.open(name, mode | _OPEN_FLAGS, dir_fd=directory_fd)
+        except PermissionError:
+            continue
+        except FileNotFoundError:
+            return _make(name, directory_fd, owner)
+        except OSError as exc:
+            if exc.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+                raise
+            _unlink_planted(path, directory_fd)
+            return None
+    raise StateError(f"{path} is not open to user {os.geteuid()}, and another user's transfer may add to it", path=path)
 
 
-def _make(directory_fd: int, name: str, owner: os.stat_result) -> int:
-    fd = os.open(name, _OPEN_FLAGS | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory_fd)
+def _unlink_planted(path: str, directory_fd: int) -> None:
+    """Remove what no transfer can have left, for it cannot be opened by anybody."""
+    name = os.path.basename(path)
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
+            raise StateError(f"{path} is a directory, an interrupted transfer leaves a file there", path=path)
+        if not stat.S_ISREG(mode):
+            os.unlink(name, dir_fd=directory_fd)
+
+
+def _make(name: str, directory_fd: int, owner: os.stat_result) -> int | None:
+    try:
+        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _OPEN_FLAGS, 0o600, dir_fd=directory_fd)
+    except FileExistsError:
+        return None
     try:
         adopt_owner(fd, owner)
     except OSError:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -20,9 +21,18 @@ def partial_name(target: str, checksum: str) -> str:
 
 
 def find_partials(directory: str, target: str) -> list[str]:
-    """Return the names of the partial files of a target name, sorted."""
+    """Return the names of the partial files of a target name, sorted.
+
+    A directory is nothing that a transfer has left, whatever its name is.
+    """
+    prefix = _prefix_of(target)
     try:
-        return sorted(name for name in os.listdir(directory) if name.startswith(_prefix_of(target)))
+        with os.scandir(directory) as entries:
+            return sorted(
+                entry.name
+                for entry in entries
+                if entry.name.startswith(prefix) and not entry.is_dir(follow_symlinks=False)
+            )
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -39,23 +49,28 @@ def partial_bytes(directory: str, name: str) -> int:
 def sweep_partials(directory: str, names: list[str]) -> list[str]:
     """Remove partial files that nobody adds to, and return their names.
 
-    Raises:
-        OSError: One of them cannot be removed.
+    Those that this user can neither ask nor remove stay: they are in nobody's way.
     """
     swept = []
     for name in names:
         path = os.path.join(directory, name)
-        try:
+        with contextlib.suppress(OSError):
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            if try_lock(fd):
-                os.unlink(path)
-                swept.append(name)
-        finally:
-            os.close(fd)
+            try:
+                if try_lock(fd) and leads_to(path, fd):
+                    os.unlink(path)
+                    swept.append(name)
+            finally:
+                os.close(fd)
     return swept
+
+
+def leads_to(name: str, fd: int, dir_fd: int | None = None) -> bool:
+    """Return whether a name still leads to an open file, which who held its lock may have renamed or removed."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _prefix_of(target: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,7 +157,7 @@ def test_only_one_run_adds_to_it_at_a_time(tmp_path: Path) -> None:
     assert (tmp_path / NAME).read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("kind", ["symlink", "hard link", "fifo"])
+@pytest.mark.parametrize("kind", ["symlink", "hard link", "fifo", "socket"])
 def test_what_somebody_planted_is_replaced_and_never_written_to(tmp_path: Path, kind: str) -> None:
     directory, victim = tmp_path / "d", tmp_path / "victim"
     directory.mkdir()
@@ -165,6 +166,8 @@ def test_what_somebody_planted_is_replaced_and_never_written_to(tmp_path: Path, 
         (directory / NAME).symlink_to(victim)
     elif kind == "hard link":
         os.link(victim, directory / NAME)
+    elif kind == "socket":
+        os.mknod(directory / NAME, 0o600 | stat.S_IFSOCK)
     else:
         os.mkfifo(directory / NAME)
     leave(directory, CONTENT)
@@ -178,6 +181,69 @@ def test_what_a_third_user_left_is_replaced(tmp_path: Path) -> None:
     os.chown(tmp_path / NAME, 12345, 12345)
     with opened(tmp_path) as partial:
         assert partial.size == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+def test_what_a_third_user_adds_to_is_waited_for(tmp_path: Path) -> None:
+    with opened(tmp_path) as first:
+        os.chown(tmp_path / NAME, 12345, 12345)
+        first.append(memoryview(CONTENT))
+        with pytest.raises(StateError, match="locked by another process"), opened(tmp_path):
+            pass
+        first.place("a", 0o600, CHECKSUM)
+    assert (tmp_path / "a").read_bytes() == CONTENT
+
+
+def test_only_what_was_written_gets_into_the_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with opened(tmp_path) as first:
+        first.append(memoryview(CONTENT))
+        (tmp_path / NAME).unlink()
+        leave(tmp_path, b"not all")
+        with pytest.raises(StateError, match="somebody has removed that"):
+            first.place("a", 0o600, CHECKSUM)
+        first.discard()
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert (tmp_path / NAME).read_bytes() == b"not all"
+
+
+@contextmanager
+def acting_as_somebody_else() -> Iterator[None]:
+    os.seteuid(12345)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+def test_what_cannot_be_asked_is_left_alone(memory_directory: Path) -> None:
+    memory_directory.chmod(0o777)
+    leave(memory_directory, b"of root")
+    with acting_as_somebody_else(), pytest.raises(StateError, match="not open to user 12345"), opened(memory_directory):
+        pass
+    assert (memory_directory / NAME).read_bytes() == b"of root"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root may write to what is only to be read")
+def test_what_may_only_be_read_is_replaced_unless_somebody_adds_to_it(memory_directory: Path) -> None:
+    memory_directory.chmod(0o777)
+    with acting_as_somebody_else():
+        with opened(memory_directory) as first:
+            first.append(memoryview(b"x"))
+            (memory_directory / NAME).chmod(0o400)
+            with pytest.raises(StateError, match="locked by another process"), opened(memory_directory):
+                pass
+        with opened(memory_directory) as second:
+            assert second.size == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root may write to any directory")
+def test_a_directory_that_cannot_be_written_to_is_an_error(memory_directory: Path) -> None:
+    memory_directory.chmod(0o755)
+    with acting_as_somebody_else(), pytest.raises(PermissionError) as caught, opened(memory_directory):
+        pass
+    assert caught.value.filename == str(memory_directory / NAME)
 
 
 def test_a_directory_in_its_place_is_an_error(tmp_path: Path) -> None:
