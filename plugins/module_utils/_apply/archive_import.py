@@ -67,7 +67,7 @@ class StagingSink:
 
     @contextlib.contextmanager
     def take_upper(
-        self, name: SnapshotFile, digest: str | None, least_bytes: int
+        self, name: SnapshotFile, digest: str | None, size_bytes: int, least_bytes: int
     ) -> Iterator[Callable[[Segment], None] | None]:
         """Create the snapshot's directory and its upper, and make the upper durable when the block ends."""
         if digest is not None and self._is_installed(digest):
@@ -82,14 +82,13 @@ class StagingSink:
             os.close(directory_fd)
         try:
             require_space(fd, least_bytes)
-            writer = SparseWriter(fd, self._traffic)
+            writer = SparseWriter(fd, self._traffic, size_bytes)
 
             def put(segment: Segment) -> None:
                 writer.put(segment)
                 require_allocated("uppers", self._kept_bytes + writer.data_bytes, self._limit_bytes)
 
             yield put
-            writer.finish()
             self._kept_bytes += writer.data_bytes
             self._area.seal_file(fd)
         finally:

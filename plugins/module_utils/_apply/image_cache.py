@@ -85,14 +85,13 @@ class CacheStaging:
         fd = self._area.create_file(entry)
         try:
             require_space(fd, size_bytes)
-            writer = SparseWriter(fd, self._traffic)
+            writer = SparseWriter(fd, self._traffic, size_bytes)
 
             def put(segment: Segment) -> None:
                 writer.put(segment)
                 require_allocated("image cache files", self._kept_bytes + writer.data_bytes, self._limit_bytes)
 
             yield put
-            writer.finish()
             self._kept_bytes += writer.data_bytes
             self._area.seal_file(fd)
         finally:

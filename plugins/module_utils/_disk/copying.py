@@ -115,7 +115,7 @@ def _copy_by_reading(
 ) -> str | None:
     pool = BufferPool()
     os.ftruncate(target_fd, 0)
-    writer = SparseWriter(target_fd, traffic)
+    writer = SparseWriter(target_fd, traffic, extent_map.size_bytes)
     content_hash = None if algorithm is None else ContentHash(algorithm, extent_map.size_bytes)
     before = traffic.read
     copying = traffic.meter.measure(
@@ -128,5 +128,4 @@ def _copy_by_reading(
         for segment in read_segments(source_fd, extent_map, pool, traffic):
             writer.put(segment)
             thread.feed(segment)
-    writer.finish()
     return None if content_hash is None else content_hash.digest()

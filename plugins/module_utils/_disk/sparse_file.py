@@ -150,11 +150,14 @@ class SparseWriter:
     Looks every 32 MiB whether the file system has room for as much again.
 
     Args:
-        fd: Descriptor of an empty file, opened for writing.
+        fd: Descriptor of an empty file, opened for writing. It gets its apparent size first: what is written at the end
+            of a file makes XFS allocate more behind it, which a hole that follows would keep.
         traffic: Where the bytes are counted.
+        size_bytes: Apparent size of the file.
     """
 
-    def __init__(self, fd: int, traffic: Traffic) -> None:
+    def __init__(self, fd: int, traffic: Traffic, size_bytes: int) -> None:
+        os.ftruncate(fd, size_bytes)
         self._fd = fd
         self._traffic = traffic
         self._dirty_from = 0
@@ -182,10 +185,6 @@ class SparseWriter:
         """Leave a hole of ``length`` bytes."""
         self.position += length
         self._traffic.holes_skipped += length
-
-    def finish(self) -> None:
-        """Give the file its apparent size, which a hole at the end does not."""
-        os.ftruncate(self._fd, self.position)
 
     def _put(self, view: memoryview) -> None:
         write_at(self._fd, view, self.position)

@@ -44,7 +44,7 @@ class ArchiveCount:
 
     @contextlib.contextmanager
     def take_upper(
-        self, name: SnapshotFile, digest: str | None, least_bytes: int
+        self, name: SnapshotFile, digest: str | None, size_bytes: int, least_bytes: int
     ) -> Iterator[Callable[[Segment], None] | None]:
         """Count an upper that would be installed."""
         is_wanted = self._is_needed and (digest is None or not self._is_installed(digest))

@@ -37,7 +37,7 @@ class ArchiveSink(Protocol):
     """Takes the uppers that a walk finds, and gives one back when it must be read a second time."""
 
     def take_upper(
-        self, name: SnapshotFile, digest: str | None, least_bytes: int
+        self, name: SnapshotFile, digest: str | None, size_bytes: int, least_bytes: int
     ) -> AbstractContextManager[Callable[[Segment], None] | None]:
         """Take an upper, or None to do without it.
 
@@ -46,6 +46,7 @@ class ArchiveSink(Protocol):
         Args:
             name: The member.
             digest: Digest of its snapshot, where the manifest stands in front of it.
+            size_bytes: Its apparent size.
             least_bytes: How much of it is known to be data.
         """
 
@@ -113,7 +114,8 @@ class ArchiveWalk:
         found.upper = upper
         content_hash = None if upper.algorithm is None else ContentHash(upper.algorithm, member.real_bytes)
         digest = None if found.descriptor is None else found.descriptor.digest
-        taking = self.sink.take_upper(name, digest, member.stored_bytes if member.is_sparse else 0)
+        least_bytes = member.stored_bytes if member.is_sparse else 0
+        taking = self.sink.take_upper(name, digest, member.real_bytes, least_bytes)
         pool = self.cache.pool
         passed = 0
         with self.traffic.meter.doing("unpacking"), taking as put:

@@ -9,7 +9,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 
-from .._disk.sparse_file import BufferPool, Segment, SparseWriter, Traffic
+from .._disk.sparse_file import BufferPool, SparseWriter, Traffic
 from .._formats.member_names import SnapshotFile
 from .archive_file import open_archive
 from .archive_limits import ArchiveLimits, require_allocated
@@ -30,18 +30,21 @@ def spooled_upper(path: str, limits: ArchiveLimits, name: SnapshotFile) -> Itera
         reader = ArchiveReader(fd, limits)
         for member in reader.members():
             if member.name == name:
-                writer = SparseWriter(spool.fileno(), Traffic())
+                with _named_directory():
+                    writer = SparseWriter(spool.fileno(), Traffic(), member.real_bytes)
                 for segment in reader.body_segments(member, pool):
-                    _put(writer, segment)
+                    with _named_directory():
+                        writer.put(segment)
                     require_allocated("uppers", writer.data_bytes, limits.allocated_bytes)
                     pool.take_back(segment)
-                writer.finish()
         yield spool.fileno()
 
 
-def _put(writer: SparseWriter, segment: Segment) -> None:
+@contextlib.contextmanager
+def _named_directory() -> Iterator[None]:
+    """Let errors of the block name the directory for temporary files."""
     try:
-        writer.put(segment)
+        yield
     except OSError as exc:
         exc.filename = tempfile.gettempdir()
         raise

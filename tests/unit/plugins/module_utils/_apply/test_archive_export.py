@@ -203,7 +203,8 @@ def test_other_programs_unpack_the_upper_as_it_was(
         assert target.joinpath(name).read_bytes() == Path(artifact.path, name.partition("/")[2]).read_bytes()
     if layout == "sparse":
         unpacked = target.joinpath(names_of(artifact)[1]).stat()
-        assert unpacked.st_blocks * 512 <= artifact.allocated_bytes
+        # XFS allocates more than is written by programs that give a file its size last.
+        assert unpacked.st_blocks * 512 < unpacked.st_size / 2
 
 
 def test_the_headers_are_the_same_on_every_host(tmp_path: Path, artifact: Artifact) -> None:

@@ -59,10 +59,8 @@ def test_runs_that_are_not_zero_are_found_whatever_is_allocated(parts: list[tupl
         file.flush()
         dense = ExtentMap(size, (Extent(0, size),) if size else ())
         assert list(nonzero_runs(file.fileno(), dense, Traffic())) == expected
-        writer = SparseWriter(file.fileno(), Traffic())
         os.truncate(file.fileno(), 0)
-        writer.write(memoryview(content))
-        writer.finish()
+        SparseWriter(file.fileno(), Traffic(), size).write(memoryview(content))
         assert list(nonzero_runs(file.fileno(), scan_extents(file.fileno()), Traffic())) == expected
 
 
@@ -75,9 +73,10 @@ def test_runs_meet_across_buffers(sparse_file: MakeSparse) -> None:
 @given(pieces)
 def test_as_much_is_counted_as_a_writer_writes(parts: list[tuple[bool, int]]) -> None:
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
-        source.write(join(parts))
+        content = join(parts)
+        source.write(content)
         source.flush()
-        writer = SparseWriter(target.fileno(), Traffic())
+        writer = SparseWriter(target.fileno(), Traffic(), len(content))
         counted, pool = 0, BufferPool()
         for segment in read_segments(source.fileno(), scan_extents(source.fileno()), pool, Traffic()):
             writer.put(segment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from pathlib import Path
 from typing import Callable
 
 import pytest
@@ -62,14 +63,13 @@ def test_the_written_file_has_the_content_and_no_block_of_zeros(
     content = join(parts)
     traffic = Traffic()
     with tempfile.TemporaryFile() as file:
-        writer = SparseWriter(file.fileno(), traffic)
+        writer = SparseWriter(file.fileno(), traffic, len(content))
         at = 0
         while at < len(content):
             # Chunks that end anywhere, as from a network: a zero block may lie across two of them.
             length = lengths[at % len(lengths)]
             writer.write(memoryview(content)[at : at + length])
             at += length
-        writer.finish()
         file.seek(0)
         assert file.read() == content
     assert traffic.written + traffic.holes_skipped == len(content)
@@ -80,44 +80,53 @@ def test_the_written_file_has_the_content_and_no_block_of_zeros(
 def test_every_block_of_zeros_becomes_a_hole(parts: list[tuple[bool, int]]) -> None:
     content = join(parts)
     with tempfile.TemporaryFile() as file:
-        writer = SparseWriter(file.fileno(), Traffic())
+        writer = SparseWriter(file.fileno(), Traffic(), len(content))
         for start in range(0, len(content), 3 * BLOCK):
             writer.write(memoryview(content)[start : start + 3 * BLOCK])
-        writer.finish()
         assert not data_starts(scan_extents(file.fileno())) & zero_blocks(content)
 
 
 def test_a_block_of_zeros_across_two_chunks_becomes_a_hole(sparse_file: MakeSparse) -> None:
     fd = sparse_file(0)
-    writer = SparseWriter(fd, Traffic())
+    writer = SparseWriter(fd, Traffic(), 3 * BLOCK)
     for chunk in (b"a" * BLOCK + bytes(1000), bytes(BLOCK - 1000) + b"b" * BLOCK):
         writer.write(memoryview(chunk))
-    writer.finish()
     assert scan_extents(fd) == ExtentMap(3 * BLOCK, (Extent(0, BLOCK), Extent(2 * BLOCK, 3 * BLOCK)))
 
 
 def test_a_file_of_zeros_takes_no_space(sparse_file: MakeSparse) -> None:
     fd, traffic = sparse_file(0), Traffic()
-    writer = SparseWriter(fd, traffic)
+    size_bytes = BUFFER_BYTES + 100 + (64 << 30)
+    writer = SparseWriter(fd, traffic, size_bytes)
     writer.write(memoryview(bytes(BUFFER_BYTES)))
     writer.write(memoryview(bytes(100)))
     writer.skip(64 << 30)
-    writer.finish()
-    assert os.fstat(fd).st_size == BUFFER_BYTES + 100 + (64 << 30)
+    assert os.fstat(fd).st_size == size_bytes
     assert os.fstat(fd).st_blocks == 0
-    assert traffic == Traffic(read=0, written=0, holes_skipped=BUFFER_BYTES + 100 + (64 << 30))
+    assert traffic == Traffic(read=0, written=0, holes_skipped=size_bytes)
     assert writer.data_bytes == 0
+
+
+def test_a_hole_takes_no_space_on_a_file_system_that_allocates_ahead(
+    sparse_file: MakeSparse, reflink_directory: Path
+) -> None:
+    fd, count, step = sparse_file(0, directory=reflink_directory), 8, 64 * BLOCK
+    writer = SparseWriter(fd, Traffic(), count * step)
+    for dummy in range(count):
+        writer.write(memoryview(b"x" * BLOCK))
+        writer.skip(step - BLOCK)
+    os.fsync(fd)
+    assert os.fstat(fd).st_blocks * 512 == count * BLOCK
 
 
 def test_segments_are_put_as_they_were_read(sparse_file: MakeSparse) -> None:
     source = sparse_file(3 * BUFFER_BYTES + 17, (BUFFER_BYTES - 5, b"across"), (3 * BUFFER_BYTES, b"tail"))
     target, pool = sparse_file(0), BufferPool(1)
-    writer = SparseWriter(target, Traffic())
+    writer = SparseWriter(target, Traffic(), 3 * BUFFER_BYTES + 17)
     for segment in read_segments(source, scan_extents(source), pool, Traffic()):
         writer.put(segment)
         if segment.buffer is not None:
             pool.give(segment.buffer)
-    writer.finish()
     assert scan_extents(target) == scan_extents(source)
     assert os.pread(target, 1 << 30, 0) == os.pread(source, 1 << 30, 0)
 

@@ -31,7 +31,7 @@ def segment(offset: int, content: bytes) -> Segment:
 
 def test_uppers_and_image_files_are_counted_apart() -> None:
     count = ArchiveCount("archive", LIMITS)
-    with count.take_upper(UPPER, None, 0) as put_upper, count.take_cache_file(LAYER, 8192) as put_file:
+    with count.take_upper(UPPER, None, 0, 0) as put_upper, count.take_cache_file(LAYER, 8192) as put_file:
         assert put_upper is not None
         assert put_file is not None
         for put in (put_upper, put_file):
@@ -46,16 +46,16 @@ def test_uppers_and_image_files_are_counted_apart() -> None:
 
 def test_what_is_there_already_is_not_counted() -> None:
     count = ArchiveCount("archive", LIMITS, {"there"}.__contains__, lambda name, size_bytes: size_bytes == 4096)
-    with count.take_upper(UPPER, "there", 0) as put_upper, count.take_cache_file(LAYER, 4096) as put_file:
+    with count.take_upper(UPPER, "there", 0, 0) as put_upper, count.take_cache_file(LAYER, 4096) as put_file:
         assert (put_upper, put_file) == (None, None)
-    with count.take_upper(UPPER, "new", 0) as put_upper, count.take_cache_file(LAYER, 8192) as put_file:
+    with count.take_upper(UPPER, "new", 0, 0) as put_upper, count.take_cache_file(LAYER, 8192) as put_file:
         assert None not in (put_upper, put_file)
 
 
 @pytest.mark.parametrize("limits", [ArchiveLimits(), ArchiveLimits(apparent_bytes=1 << 20, allocated_bytes=1 << 20)])
 def test_nothing_is_counted_where_the_apparent_size_is_limited_as_well(limits: ArchiveLimits) -> None:
     count = ArchiveCount("archive", limits)
-    with count.take_upper(UPPER, None, 0) as put_upper, count.take_cache_file(LAYER, 8192) as put_file:
+    with count.take_upper(UPPER, None, 0, 0) as put_upper, count.take_cache_file(LAYER, 8192) as put_file:
         assert (put_upper, put_file) == (None, None)
 
 

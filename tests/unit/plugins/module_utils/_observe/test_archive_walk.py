@@ -149,7 +149,7 @@ class Spool:
 
     @contextlib.contextmanager
     def take_upper(
-        self, name: SnapshotFile, digest: str | None, least_bytes: int
+        self, name: SnapshotFile, digest: str | None, size_bytes: int, least_bytes: int
     ) -> Iterator[Callable[[Segment], None] | None]:
         self.digests.append(digest)
         self.least_bytes.append(least_bytes)
@@ -157,9 +157,7 @@ class Spool:
             yield None
             return
         with self.directory.joinpath(name.prefix).open("wb") as file:
-            writer = SparseWriter(file.fileno(), Traffic())
-            yield writer.put
-            writer.finish()
+            yield SparseWriter(file.fileno(), Traffic(), size_bytes).put
 
     @contextlib.contextmanager
     def open_upper(self, name: SnapshotFile) -> Iterator[int]:
