@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   directories:
     description:
-      - Further directories to look at, by absolute paths.
+      - Further directories to look at, by absolute paths below V(/). Empty items count as not given.
     type: list
     elements: path
     default: []

@@ -13,7 +13,7 @@ from typing import Any
 
 from .._core.errors import StateError
 from .._disk import zstd
-from .._observe.home import Home, absolute_path
+from .._observe.home import Home
 from .._observe.host import Directory, Host, group_name, observe_directory, observe_host, user_name
 from .._plan.host import (
     Problem,
@@ -28,10 +28,15 @@ from .task import Task
 
 
 def inspect_host(task: Task, home: Home) -> dict[str, Any]:
-    """Return what the host has, what it lacks, and what would bring that."""
+    """Return what the host has, what it lacks, and what would bring that.
+
+    Raises:
+        RequestError: One of the further directories is none that can be meant.
+        StateError: The host does not know the user or the group.
+    """
     with task.phase("observe"):
         host = observe_host()
-        paths = [home.path, home.snapshots_dir, home.cache_dir, *map(absolute_path, task.params["directories"])]
+        paths = [home.path, home.snapshots_dir, home.cache_dir, *task.absolute_paths("directories")]
         directories = [observe_directory(path) for path in dict.fromkeys(paths)]
     owner = _wanted_owner(task, directories[0])
     problems = {directory.path: directory_problems(directory, owner) for directory in directories}

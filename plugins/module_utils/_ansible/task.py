@@ -17,6 +17,7 @@ from .._apply.index import keep_index
 from .._core.errors import RequestError, StateError
 from .._core.timestamps import index_text_from_ns
 from .._disk.dead_staging import sweep
+from .._disk.directories import require_makeable
 from .._disk.locking import locked_directory
 from .._disk.sparse_file import Traffic
 from .._observe.archive_limits import ArchiveLimits
@@ -95,9 +96,11 @@ class Task:
     def locked(self, directory: str, create: bool = False) -> Iterator[None]:
         """Hold the lock of a directory of artifacts or archives, and clear away what dead runs left in it.
 
-        Check mode changes nothing and so locks nothing.
+        Check mode changes nothing and so locks nothing, but fails where there can be no such directory.
         """
         if self.check_mode:
+            if create:
+                require_makeable(directory)
             yield
             return
         with contextlib.ExitStack() as stack:
@@ -138,11 +141,15 @@ class Task:
         Raises:
             RequestError: It names the root directory, or one that the task's working directory would decide.
         """
-        text = str(self.params[option])
-        path = absolute_path(text)
-        if not os.path.isabs(text) or path == "/":
-            raise RequestError(f"{option} is {text}, expected an absolute path below /", option=option, value=text)
-        return path
+        return _require_absolute(str(self.params[option]), option)
+
+    def absolute_paths(self, option: str) -> list[str]:
+        """Return the paths of a list option, each absolute and normalised; those that are empty name nothing.
+
+        Raises:
+            RequestError: One of them names the root directory, or one that the task's working directory would decide.
+        """
+        return [_require_absolute(text, option) for text in map(str, self.params[option]) if text]
 
 
 @dataclass(frozen=True)
@@ -156,3 +163,10 @@ class Outcome:
 
     plan: Plan
     results: Mapping[str, Any]
+
+
+def _require_absolute(text: str, option: str) -> str:
+    path = absolute_path(text)
+    if not os.path.isabs(text) or path == "/":
+        raise RequestError(f"{option} is {text}, expected an absolute path below /", option=option, value=text)
+    return path
