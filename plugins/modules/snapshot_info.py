@@ -398,6 +398,21 @@ home:
       type: str
       returned: always
       sample: zstandard 0.25.0
+    obstacle:
+      description: What keeps snapshots from being written to its RV(home.snapshots_dir), V(null) when nothing does.
+      type: dict
+      returned: always
+      contains:
+        code:
+          description: Whose problem it is, as in RV(error.code).
+          type: str
+          returned: always
+          sample: unsupported
+        reason:
+          description: One sentence.
+          type: str
+          returned: always
+          sample: home /home/op/.microsandbox is of generation G3, this collection writes G1 snapshots
 archive:
   description: The archive.
   returned: when O(archive) is given
@@ -447,6 +462,12 @@ archive:
       elements: str
       returned: always
       sample: [sha256-f9e56caa42d0da33/manifest.json, sha256-f9e56caa42d0da33/upper.ext4]
+check_mode:
+  description:
+    - Whether the task ran in check mode, be it by the command line or by a keyword of the play, the role or the task.
+  returned: success
+  type: bool
+  sample: false
 steps:
   description: What ran. Empty, because the module changes nothing.
   returned: success
@@ -506,6 +527,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.r
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.snapshot_inspection import (
     inspect_archive,
     inspect_directory,
+    store_obstacle,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._ansible.task import Outcome, Task
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.plan import Plan
@@ -531,7 +553,8 @@ def work(task: Task) -> Outcome:
     """Carry out the task."""
     home = task.observe_home()
     results = inspect_directory(task, home) if task.params["archive"] is None else inspect_archive(task)
-    return Outcome(Plan(()), {**results, "home": home_result(home)})
+    found = {**home_result(home), "obstacle": store_obstacle(home)}
+    return Outcome(Plan(()), {**results, "home": found, "check_mode": task.check_mode})
 
 
 def main() -> None:

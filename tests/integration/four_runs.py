@@ -13,7 +13,7 @@ from file_listing import changes, list_tree
 from real_ansible import Ansible, Result, task
 
 # What a result says of a run itself, or of the whole host, and not of what the run did.
-_OF_THE_RUN = ("bytes", "elapsed", "invocation")
+_OF_THE_RUN = ("bytes", "check_mode", "elapsed", "invocation")
 _OF_THE_HOST = ("free_bytes",)
 
 

@@ -16,7 +16,7 @@ from .._formats.snapshot_names import require_snapshot_name
 from .._observe.archive import observe_archive
 from .._observe.artifact import Artifact
 from .._observe.cached_layers import observe_layers
-from .._observe.home import Home
+from .._observe.home import Home, require_writable
 from .._observe.index import UNKNOWN, Index, observe_gone, observe_index
 from .._observe.integrity import MISMATCH, RECORDED, IntegrityState, recorded_state, verify_artifact
 from .._observe.store import InvalidArtifact, Store, find_children, observe_store
@@ -75,6 +75,15 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
         if index.columns:
             results["index"] = _compare(index, store)
     return results
+
+
+def store_obstacle(home: Home) -> dict[str, str] | None:
+    """Return what keeps snapshots from being written to the store of a home, or None."""
+    try:
+        require_writable(home, home.snapshots_dir)
+    except MicrosandboxError as exc:
+        return {"code": exc.code, "reason": exc.message}
+    return None
 
 
 def _hashed_bytes(artifacts: Sequence[Artifact]) -> int:
