@@ -191,14 +191,22 @@ def _append(task: Task, wanted: WantedFile, part: dict[str, Any]) -> Outcome:
 
 
 def _remove(task: Task, path: str) -> Outcome:
+    plan = seen = _plan_absence(task, path)
+    while not task.check_mode and not apply_removals(seen, task.patience):
+        # A transfer that was waited for may have put the file into its place.
+        seen = _plan_absence(task, path)
+        paths = {*plan.before["paths"], *seen.before["paths"]}
+        plan = plan_absence(path, path in paths, sorted(paths - {path}))
+    return Outcome(plan, {"transfer": {"path": path}})
+
+
+def _plan_absence(task: Task, path: str) -> Plan:
     directory, target = os.path.split(path)
     with task.phase("observe"):
-        exists = observe_placed_file(path, -1, task.traffic) is not None
+        # In this order: what a transfer renames in between is seen once at least.
         partials = [os.path.join(directory, name) for name in find_partials(directory, target)]
-        plan = plan_absence(path, exists, partials)
-    if not task.check_mode:
-        apply_removals(plan, task.patience)
-    return Outcome(plan, {"transfer": {"path": path}})
+        exists = observe_placed_file(path, -1, task.traffic) is not None
+        return plan_absence(path, exists, partials)
 
 
 def _outcome(wanted: WantedFile, plan: Plan, transfer: dict[str, Any]) -> Outcome:

@@ -11,6 +11,7 @@ import stat
 from .._core.errors import IntegrityError, StateError
 from .._disk.locking import wait_for_lock
 from .._disk.partial_file import PartialFile
+from .._disk.partial_names import leads_to
 from .._disk.sparse_file import BUFFER_BYTES, read_at
 from .._plan.placed_file import RemoveFile, WantedFile
 from .._plan.plan import Plan
@@ -65,30 +66,44 @@ def _add(partial: PartialFile, fd: int, length: int) -> None:
         partial.append(view)
 
 
-def apply_removals(plan: Plan, patience: float) -> None:
+def apply_removals(plan: Plan, patience: float) -> bool:
     """Remove the files of a plan, durably; one that a transfer adds to is waited for.
+
+    Returns:
+        Whether they were all there until they were removed. One that was not may have got into its place meanwhile,
+        where the plan did not expect it.
 
     Raises:
         StateError: A transfer goes on for longer than ``patience`` seconds.
         OSError: One of them cannot be removed.
     """
+    were_there = True
     for step in plan.steps:
         if isinstance(step, RemoveFile):
-            _remove(step.path, patience)
+            were_there = _remove(step.path, patience) and were_there
+    return were_there
 
 
-def _remove(path: str, patience: float) -> None:
+def _remove(path: str, patience: float) -> bool:
+    """Remove a file, and return whether it was still there."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        return
-    try:
-        wait_for_lock(fd, path, patience)
+        return False
+    except OSError:
+        # A link, a socket, or a file that others may not read: nobody can be asked whether it is in use.
         os.unlink(path)
-    finally:
-        os.close(fd)
+    else:
+        try:
+            wait_for_lock(fd, path, patience)
+            if not leads_to(path, fd):
+                return False
+            os.unlink(path)
+        finally:
+            os.close(fd)
     directory_fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory_fd)
     finally:
         os.close(directory_fd)
+    return True

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -80,8 +82,48 @@ def test_a_symlink_is_no_piece(tmp_path: Path) -> None:
 def test_files_of_a_plan_are_removed(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         (tmp_path / name).touch()
-    apply_removals(plan_absence(str(tmp_path / "a"), True, [str(tmp_path / "b"), str(tmp_path / "gone")]), 1)
+    assert apply_removals(plan_absence(str(tmp_path / "a"), True, [str(tmp_path / "b")]), 1)
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+def test_all_others_go_when_one_was_gone_before(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    assert not apply_removals(plan_absence(str(tmp_path / "gone"), True, [str(tmp_path / "a")]), 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["symlink", "socket"])
+def test_what_cannot_be_opened_is_removed(tmp_path: Path, kind: str) -> None:
+    directory, victim = tmp_path / "d", tmp_path / "victim"
+    directory.mkdir()
+    victim.write_bytes(b"precious")
+    if kind == "symlink":
+        (directory / NAME).symlink_to(victim)
+    else:
+        os.mknod(directory / NAME, 0o600 | stat.S_IFSOCK)
+    assert apply_removals(plan_absence(str(directory / "a"), False, [str(directory / NAME)]), 1)
+    assert list(directory.iterdir()) == []
+    assert victim.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_what_got_into_its_place_meanwhile_is_not_removed_by_its_old_name(tmp_path: Path, is_followed: bool) -> None:
+    left = tmp_path / NAME
+    left.touch()
+    fd = os.open(left, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+    def place() -> None:
+        left.rename(tmp_path / "a")
+        if is_followed:
+            left.write_bytes(b"of the next transfer")
+        os.close(fd)
+
+    timer = threading.Timer(0.3, place)
+    timer.start()
+    assert not apply_removals(plan_absence(str(tmp_path / "a"), False, [str(left)]), 10)
+    timer.join()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ([NAME, "a"] if is_followed else ["a"])
 
 
 def test_what_a_transfer_adds_to_is_not_removed(tmp_path: Path) -> None:
