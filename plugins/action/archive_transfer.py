@@ -14,6 +14,7 @@ from ansible.errors import AnsibleFileNotFound
 from ansible.utils.display import Display
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import RequestError, StateError
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.urls import split_url
+from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.long_task import LongTaskAction
 from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.source_file import (
     SourceFile,
     open_source,
@@ -32,30 +33,63 @@ _MOST_DROPPED = 8  # pieces that another run's came before
 Result = dict[str, Any]
 
 
+class _Reception(LongTaskAction):
+    """One run of the module that takes as long as a server needs to send all."""
+
+    def result_of(self, module_args: Result, task_vars: Result) -> Result:
+        """Run the module, and print how far it is."""
+        self._module_args = module_args
+        interval = self._interval(task_vars)
+        return self._run_watched(interval, task_vars) if interval else self._execute_module(task_vars=task_vars)
+
+    def _execute_module(self, *, task_vars: Result) -> Result:
+        result: Result = super()._execute_module(module_args=self._module_args, task_vars=task_vars)
+        return result
+
+    def _subject(self) -> str:
+        name = os.path.basename(str(self._module_args["dest"]))
+        return super()._subject() if self._task.no_log else f"archive {name}"
+
+
 class ActionModule(TransferAction):
     """Runs the module of the same name, part by part."""
 
     def carry_out(self, arguments: Result) -> Result:
         """Carry out the task and return its result."""
+        if arguments.get("url"):
+            arguments = _without_secrets(arguments)
         sources = [name for name in ("src", "url") if arguments.get(name)]
         if arguments.get("state", "present") != "present" or len(sources) != 1:
             return self.finish(self.execute(arguments), 0, 0)
-        return self._send_file(arguments) if sources == ["src"] else self._download(_without_secrets(arguments))
+        return self._send_file(arguments) if sources == ["src"] else self._download(arguments)
 
     def _download(self, arguments: Result) -> Result:
-        """Let the host receive from a server, a few seconds at a time, until it has all."""
+        """Let the host receive from a server, a few seconds at a time, until it has all or the server starts over."""
         course: Result = {}
         with self.progress(os.path.basename(str(arguments.get("dest"))), None) as progress:
-            while True:
+            while not course.get("starts_over"):
                 going_on = {"course": course, "is_planned": True} if course else {}
                 result = self.execute(arguments, do="receive", slice_seconds=_SLICE_SECONDS, **going_on)
                 transfer = result.get("transfer") or {}
                 course = transfer.get("course") or {}
                 if result.get("failed") or transfer.get("is_done"):
-                    return self.finish(result, course.get("received_bytes", 0), course.get("resumed_bytes", 0))
+                    return self._finish_download(result)
                 progress.total_bytes = course.get("total_bytes")
                 progress.began_with(course.get("resumed_bytes", 0))
                 progress.moved(transfer["have_bytes"])
+        return self._finish_download(self._receive_in_one_go(arguments, course))
+
+    def _receive_in_one_go(self, arguments: Result, course: Result) -> Result:
+        """Let the host receive all from a server that would start over after each pause."""
+        part = {"do": "receive", "course": course, "is_planned": True}
+        reception = _Reception(
+            self._task, self._connection, self._play_context, self._loader, self._templar, self._shared_loader_obj
+        )
+        return self.add(reception.result_of({**arguments, "part": part}, self._variables))
+
+    def _finish_download(self, result: Result) -> Result:
+        course = (result.get("transfer") or {}).get("course") or {}
+        return self.finish(result, course.get("received_bytes", 0), course.get("resumed_bytes", 0))
 
     def _send_file(self, arguments: Result) -> Result:
         """Send a file of the controller."""

@@ -74,6 +74,10 @@ class TransferAction(ActionBase):  # type: ignore[misc]  # ansible-core ships no
         result: Result = self._execute_module(
             module_name=self._task.action, module_args=module_args, task_vars=self._variables
         )
+        return self.add(result)
+
+    def add(self, result: Result) -> Result:
+        """Add up what a run of the module took, and return its result."""
         for name, seconds in (result.get("elapsed") or {}).items():
             self._elapsed[name] = round(self._elapsed.get(name, 0.0) + seconds, 4)
         for name, count in (result.get("bytes") or {}).items():

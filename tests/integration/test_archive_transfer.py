@@ -242,6 +242,43 @@ def test_no_secret_is_printed_or_logged(
     assert "SECRET" not in run.printed + repr(run.results)
 
 
+def test_no_secret_of_a_url_that_is_not_asked_for_is_logged(
+    ansible: Ansible, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THE_URL", "http://op:WORD-SECRET@host/a?X-Amz-Signature=QUERY-SECRET")
+    options = {"dest": machine / "a", "checksum": CHECKSUM, "url": "{{ lookup('env', 'THE_URL') }}"}
+    removed = task("archive_transfer", state="absent", **options)
+    ambiguous = {**task("archive_transfer", src=machine / "b", **options), "ignore_errors": True}
+    unknown = {**task("archive_transfer", state="there", **options), "ignore_errors": True}
+    run = ansible.play(removed, ambiguous, unknown)
+    assert [result["failed"] for result in run.results] == [False, True, True]
+    assert run.results[0]["invocation"]["module_args"]["url"] == "http://host/a"
+    assert "SECRET" not in run.printed + repr(run.results)
+
+
+def test_a_header_that_cannot_be_sent_is_an_error_that_does_not_show_it(
+    ansible: Ansible, machine: Path, server: RangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THE_TOKEN", "HEADER-SECRET")
+    headers = {"Authorization": "Bearer {{ lookup('env', 'THE_TOKEN') }}\n"}
+    result = ansible.run(
+        "archive_transfer", url=f"{server.url}/a", url_headers=headers, dest=machine / "a", checksum=CHECKSUM
+    )
+    assert result["error"] == {"code": "request", "facts": {"option": "url_headers"}}
+    assert "'Authorization'" in result["msg"]
+    assert "SECRET" not in repr(result)
+    assert list(machine.iterdir()) == []
+
+
+def test_certificates_that_are_missing_are_named_at_once(ansible: Ansible, machine: Path) -> None:
+    missing = machine / "missing.pem"
+    result = ansible.run(
+        "archive_transfer", url="https://127.0.0.1:1/a", ca_path=missing, dest=machine / "a", checksum=CHECKSUM
+    )
+    assert result["error"] == {"code": "state", "facts": {"path": str(missing)}}
+    assert list(machine.iterdir()) == []
+
+
 def test_a_server_that_drops_connections_is_asked_for_the_rest(
     ansible: Ansible, machine: Path, server: RangeServer
 ) -> None:
@@ -276,6 +313,26 @@ def test_a_long_download_says_how_far_it_is(ansible: Ansible, machine: Path, ser
     assert re.search(pattern, run.printed, re.MULTILINE), run.printed
     assert result["bytes"]["received"] >= len(CONTENT)
     assert len(result["steps"]) == 1
+
+
+def test_a_long_download_from_a_server_without_ranges_ends_and_says_how_far_it_is(
+    ansible: Ansible, machine: Path, server: RangeServer
+) -> None:
+    server.has_ranges, server.bytes_per_second = False, len(CONTENT) // 14
+    options = {"url": f"{server.url}/a", "dest": machine / "golden.tar.zst", "checksum": CHECKSUM}
+    run = ansible.play(task("archive_transfer", **options))
+    (result,) = run.results
+    assert not result["failed"], result
+    assert (machine / "golden.tar.zst").read_bytes() == CONTENT
+    # What a first run was content with, the answer that it cannot be gone on with, and everything.
+    assert [request.range is None for request in server.requests] == [True, False, True]
+    pattern = r"^\[localhost\] archive golden\.tar\.zst: receiving \d+ % of 3\.00 MiB, [0-9.]+ KiB/s, \d+ s left$"
+    assert re.search(pattern, run.printed, re.MULTILINE), run.printed
+    assert result["bytes"]["received"] > len(CONTENT)
+    assert result["bytes"]["written"] == result["bytes"]["received"]
+    assert len(result["steps"]) == 1
+    assert "part" not in result["invocation"]["module_args"]
+    assert [path.name for path in machine.iterdir()] == ["golden.tar.zst"]
 
 
 def test_a_silent_server_is_told_from_a_slow_one(ansible: Ansible, machine: Path, server: RangeServer) -> None:

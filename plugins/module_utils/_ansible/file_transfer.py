@@ -160,7 +160,8 @@ def _is_there(task: Task, wanted: WantedFile, partial: PartialFile) -> bool:
 def _receive(task: Task, demand: Demand, plan: Plan, course: Course) -> Outcome:
     wanted = demand.wanted
     with task.phase("receive"), _opened(task, wanted) as partial:
-        is_done = _is_there(task, wanted, partial) or apply_download(demand, course, partial, _opener(task))
+        with task.traffic.meter.measure("receiving", course.total_bytes, lambda: partial.size):
+            is_done = _is_there(task, wanted, partial) or apply_download(demand, course, partial, _opener(task))
         have_bytes = partial.size
     transfer = {"is_done": is_done, "have_bytes": have_bytes, "course": dataclasses.asdict(course)}
     size_bytes = (have_bytes or wanted.size_bytes) if is_done else course.total_bytes
