@@ -34,7 +34,9 @@ def fleet_report(
         answers = {str(host): _answers(hostvars[host]) for host in hosts}
         # Some versions of Ansible make a text of none.
         days = None if verify_after_days is None or verify_after_days == "" else int(verify_after_days)
-        return _render(make_fleet_report(answers, parse_rules(rules), days, str(now)), form)
+        limits = [str(hostvars[host]["ansible_limit"]) for host in answers if hostvars[host].get("ansible_limit")]
+        limit = limits[0] if limits else None
+        return _render(make_fleet_report(answers, parse_rules(rules), days, str(now), limit), form)
     except MicrosandboxError as exc:
         raise AnsibleFilterError(f"fleet_report: {exc.message}") from exc
 

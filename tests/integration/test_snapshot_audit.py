@@ -145,6 +145,47 @@ def test_the_report_comes_when_the_last_host_of_the_last_batch_is_unreachable(
     assert {host["name"] for host in audit.report["hosts"]} == {"healthy", "gone"}
 
 
+def test_a_limited_audit_leaves_the_report_on_all_hosts(fleet: Fleet, hosts: dict[str, Any], first: Audit) -> None:
+    directory = fleet.homes.parent / "report"
+    before = list_tree(directory)
+    audit = fleet.audit(hosts, "--limit", "healthy,missing")
+    assert audit.exit_status == 0, audit.printed
+    assert {"/fleet-report-limited.json", "/fleet-report-limited.html"} == {
+        path.replace(str(directory), "") for path in list_tree(directory).keys() - before.keys()
+    }
+    assert audit.report == first.report
+    limited = json.loads((directory / "fleet-report-limited.json").read_text(encoding="utf-8"))
+    assert (sorted(host["name"] for host in limited["hosts"]), limited["limit"]) == (
+        ["healthy", "missing"],
+        "healthy,missing",
+    )
+    for path in directory.glob("*-limited.*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"snapshot_audit_desired": "golden"}, "desired is 'golden', not a list as JSON"),
+        ({"snapshot_audit_verify_percent": 150}, "verify_percent is '150', expected 0 to 100"),
+    ],
+)
+def test_rules_that_cannot_be_meant_fail_every_host_before_its_audit(
+    fleet: Fleet, hosts: dict[str, Any], rule: dict[str, Any], message: str
+) -> None:
+    audit = fleet.audit({name: hosts[name] for name in ("damaged", "healthy")}, **rule)
+    assert message in audit.printed
+    assert "List the snapshots" not in audit.printed
+    assert len(re.findall(r"^(damaged|healthy) .* failed=1 ", audit.printed, re.MULTILINE)) == 2
+
+
+def test_every_host_fails_when_the_host_of_the_report_is_silent(fleet: Fleet, hosts: dict[str, Any]) -> None:
+    some = {name: hosts[name] for name in ("gone", "healthy", "stale")}
+    audit = fleet.audit(some, "--limit", "!gone", snapshot_audit_report_host="gone")
+    assert f"there is no report in {fleet.homes.parent}/report on gone: " in audit.printed
+    assert len(re.findall(r"^(healthy|stale) .* failed=1 ", audit.printed, re.MULTILINE)) == 2, audit.printed
+
+
 def test_check_mode_predicts_and_writes_nothing(fleet: Fleet, first: Audit) -> None:
     home = make_home(fleet.homes.parent / "fresh")
     before = list_tree(fleet.homes.parent)

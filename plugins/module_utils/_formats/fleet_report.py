@@ -124,6 +124,7 @@ class FleetReport:
         problems: The worst first.
         hosts: Those with problems first, each group in the order of their names.
         desired: Names or digests of the desired snapshots, in their order.
+        limit: Pattern that the run was limited to, so that others of the fleet are left out; None when it was not.
     """
 
     written_at: str
@@ -131,6 +132,7 @@ class FleetReport:
     problems: tuple[Problem, ...]
     hosts: tuple[AuditedHost, ...]
     desired: tuple[str, ...]
+    limit: str | None = None
 
 
 def content_digest(report: FleetReport) -> str:

@@ -69,9 +69,13 @@ def _header(report: FleetReport) -> Html:
     return element(
         "header",
         element("h1", "Fleet of microsandbox snapshots"),
-        element("p", f"As found on {_time(report.written_at)}", class_="soft"),
+        element("p", f"As found on {_time(report.written_at)}{_extent(report)}", class_="soft"),
         element("ul", *shown, class_="tiles"),
     )
+
+
+def _extent(report: FleetReport) -> str:
+    return "" if report.limit is None else f", only on the hosts of the limit {report.limit}"
 
 
 def _tone(bad: int) -> str:

@@ -14,7 +14,7 @@ from .verification import next_due
 
 
 def make_fleet_report(
-    answers: Mapping[str, Answers], rules: Rules, verify_after_days: int | None, now: str
+    answers: Mapping[str, Answers], rules: Rules, verify_after_days: int | None, now: str, limit: str | None = None
 ) -> FleetReport:
     """Return the report of a fleet.
 
@@ -23,6 +23,7 @@ def make_fleet_report(
         rules: What the hosts are held to.
         verify_after_days: When a verified snapshot is due again, or None if the audit verifies nothing.
         now: The time of the audit.
+        limit: Pattern that the run was limited to, if it was.
     """
     hosts: list[AuditedHost] = []
     problems: list[Problem] = []
@@ -40,4 +41,5 @@ def make_fleet_report(
         problems=worst_first(problems),
         hosts=tuple(sorted(hosts, key=lambda host: (host.status == OK, host.name))),
         desired=tuple(dict.fromkeys(wish.title for wish in rules.desired)),
+        limit=limit,
     )

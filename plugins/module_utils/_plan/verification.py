@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.errors import RequestError
+from .._core.errors import RequestError, excerpt
 from .._core.utc_seconds import seconds_from_utc, utc_from_seconds
 from .._formats.verification_record import DAMAGED, VERIFIED, Verification
 
@@ -51,13 +51,11 @@ def parse_rotation(percent: Any, max_bytes: Any, after_days: Any) -> Rotation:
     Raises:
         RequestError: One of them is no number, or out of range.
     """
-    try:
-        rotation = Rotation(int(percent), int(max_bytes), int(after_days))
-    except (TypeError, ValueError) as exc:
-        raise RequestError(f"the share to verify is no number: {exc}") from None
-    if not (0 <= rotation.percent <= 100 and rotation.max_bytes >= 0 and 0 <= rotation.after_days <= _MAX_DAYS):
-        raise RequestError(f"the share to verify is out of range: {rotation}")
-    return rotation
+    return Rotation(
+        _parse_number(percent, "percent", 100),
+        _parse_number(max_bytes, "max_bytes", None),
+        _parse_number(after_days, "after_days", _MAX_DAYS),
+    )
 
 
 def choose_due(
@@ -118,3 +116,15 @@ def next_due(known: Iterable[Verification], after_days: int) -> str | None:
     """Return when the first of what is verified becomes due, or None when nothing is."""
     times = [found.at for found in known if found.state == VERIFIED]
     return utc_from_seconds(seconds_from_utc(min(times)) + after_days * _DAY_SECONDS) if times else None
+
+
+def _parse_number(value: Any, what: str, most: int | None) -> int:
+    option = f"verify_{what}"
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if number < 0 or (most is not None and number > most):
+        expected = "0 or more" if most is None else f"0 to {most}"
+        raise RequestError(f"{option} is {excerpt(str(value))}, expected {expected}", option=option)
+    return number

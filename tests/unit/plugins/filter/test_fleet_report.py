@@ -44,6 +44,15 @@ def test_only_the_hosts_of_the_play_are_in_it() -> None:
     assert [host["name"] for host in found["hosts"]] == ["good"]
 
 
+@pytest.mark.parametrize(("limit", "told"), [("good", "good"), ("", None), (None, None)])
+def test_a_report_on_some_hosts_says_of_which(limit: str | None, told: str | None) -> None:
+    hostvars = {"good": {**HOSTVARS["good"], "ansible_limit": limit}}
+    found = json.loads(fleet_report(["good"], hostvars, NOW, {}, form="json"))
+    assert found["limit"] == told
+    page = fleet_report(["good"], hostvars, NOW, {}, form="html")
+    assert ("only on the hosts of the limit good" in page) == (told is not None)
+
+
 def test_rules_that_are_none_fail_the_template() -> None:
     with pytest.raises(AnsibleFilterError, match="fleet_report: desired is 'x', not a list as JSON"):
         fleet_report(["good"], HOSTVARS, NOW, {"desired": "x"})

@@ -35,7 +35,7 @@ def test_a_host_without_an_answer_has_nothing_to_verify() -> None:
 
 
 def test_a_share_that_is_none_fails_the_template() -> None:
-    with pytest.raises(AnsibleFilterError, match="snapshots_due: the share to verify is out of range"):
+    with pytest.raises(AnsibleFilterError, match="snapshots_due: verify_percent is '?101'?, expected 0 to 100"):
         snapshots_due(LISTED, {}, NOW, percent=101)
 
 

@@ -32,7 +32,17 @@ PROBLEM = Problem("error", "missing", "edge", "golden", "it is missing")
 
 def test_a_report_is_documented_json() -> None:
     found = json.loads(report_json(report(host("edge", snapshot(labels={"b": "2", "a": "1"})), problems=(PROBLEM,))))
-    names = ["content_digest", "desired", "hosts", "next_due_at", "problems", "schema", "summary", "written_at"]
+    names = [
+        "content_digest",
+        "desired",
+        "hosts",
+        "limit",
+        "next_due_at",
+        "problems",
+        "schema",
+        "summary",
+        "written_at",
+    ]
     assert list(found) == names
     assert found["schema"] == SCHEMA
     assert found["problems"] == [

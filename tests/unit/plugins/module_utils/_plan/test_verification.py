@@ -93,5 +93,5 @@ def test_a_share_is_read_from_the_texts_of_a_survey() -> None:
     "values", [("x", 0, 7), (None, 0, 7), (-1, 0, 7), (101, 0, 7), (10, -1, 7), (10, 0, -1), (10, 0, 10**9)]
 )
 def test_a_share_that_is_none_is_refused(values: tuple[Any, Any, Any]) -> None:
-    with pytest.raises(RequestError, match="the share to verify"):
+    with pytest.raises(RequestError, match=r"verify_(percent|max_bytes|after_days) is .*, expected 0 "):
         parse_rotation(*values)
