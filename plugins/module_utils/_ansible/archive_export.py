@@ -17,7 +17,7 @@ from .._formats.snapshot_names import looks_like_path, require_snapshot_name
 from .._observe.archive import find_sound_sha256
 from .._observe.archive_file import find_sha256, is_archive, read_contents
 from .._observe.artifact import Artifact, observe_artifact
-from .._observe.home import Home, require_writable
+from .._observe.home import Home, absolute_path, require_writable
 from .._observe.image_cache import CachedImage, observe_image
 from .._observe.lineage import observe_lineage
 from .._observe.store import find_digest
@@ -150,6 +150,7 @@ def find_snapshot(task: Task, home: Home, text: str) -> Artifact | None:
         path = os.path.normpath(os.path.expanduser(text))
         if not os.path.isabs(path):
             raise RequestError(f"snapshot is {excerpt(text)}, expected a name, a digest or an absolute path")
+        path = absolute_path(path)
     else:
         path = os.path.join(home.snapshots_dir, require_snapshot_name(text))
     if task.check_mode and not os.path.lexists(path):

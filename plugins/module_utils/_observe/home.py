@@ -10,7 +10,7 @@ import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from .._core.errors import FormatError, StateError, UnsupportedError
+from .._core.errors import FormatError, RequestError, StateError, UnsupportedError, excerpt
 from .._disk.regular_file import read_regular_file
 from .._formats.descriptor import G1, G2, G3
 from .._formats.home_config import CONFIG_FILE, MAX_CONFIG_BYTES, HomeConfig, parse_home_config
@@ -60,6 +60,7 @@ def observe_home(
         environ: Likewise.
 
     Raises:
+        RequestError: A path has a character that none can have.
         StateError: The database stays locked, or is no regular file.
     """
     found = locate_home(home, snapshots_dir, cache_dir, environ)
@@ -74,9 +75,12 @@ def locate_home(home: str | None, snapshots_dir: str | None, cache_dir: str | No
         snapshots_dir: Wins over the configuration.
         cache_dir: Wins over the configuration.
         environ: The environment: ``MSB_HOME``, ``MSB_CONFIG_PATH`` and ``HOME`` matter.
+
+    Raises:
+        RequestError: A path has a character that none can have.
     """
     default = home or environ.get("MSB_HOME") or os.path.join(_user_directory(environ), _DEFAULT_NAME)
-    config = _read_config(environ.get("MSB_CONFIG_PATH") or os.path.join(default, CONFIG_FILE))
+    config = _read_config(environ.get("MSB_CONFIG_PATH") or os.path.join(_require_path(default), CONFIG_FILE))
     path = absolute_path(home or config.home or default)
     managed = absolute_path(config.snapshots or os.path.join(path, "snapshots"))
     return Home(
@@ -92,8 +96,22 @@ def locate_home(home: str | None, snapshots_dir: str | None, cache_dir: str | No
 
 
 def absolute_path(path: str) -> str:
-    """Return a path, absolute and normalised, with one leading slash where POSIX lets two stand."""
-    return "/" + os.path.abspath(path).lstrip("/")
+    """Return a path, absolute and normalised, with one leading slash where POSIX lets two stand.
+
+    Raises:
+        RequestError: It has a character that no path can have.
+    """
+    return "/" + os.path.abspath(_require_path(path)).lstrip("/")
+
+
+def _require_path(text: str) -> str:
+    try:
+        is_path = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
+        raise RequestError(f"the path {excerpt(text, 200)} has a character that no path can have", value=excerpt(text))
+    return text
 
 
 def is_managed(home: Home, path: str) -> bool:

@@ -14,11 +14,13 @@ from typing import Callable
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
+    RequestError,
     StateError,
     UnsupportedError,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.home import (
     Home,
+    absolute_path,
     is_indexed,
     is_managed,
     locate_home,
@@ -119,6 +121,26 @@ def test_paths_are_absolute_and_normal_and_nothing_is_expanded(tmp_path: Path, m
     assert home.path == f"{tmp_path}/link/y"
     assert home.snapshots_dir == f"{tmp_path}/~/s"
     assert home.cache_dir == f"{tmp_path.parent}/c"
+
+
+@pytest.mark.parametrize("bad", ["/a\0b", "a\0", "/\ud800"])
+def test_a_path_with_a_character_that_none_can_have_is_refused(tmp_path: Path, bad: str) -> None:
+    environ = {"HOME": str(tmp_path)}
+    for home, snapshots_dir, cache_dir in ((bad, None, None), (None, bad, None), (None, None, bad)):
+        with pytest.raises(RequestError, match="the path .* has a character that no path can have") as caught:
+            observe_home(home, snapshots_dir, cache_dir, environ)
+        json.dumps(caught.value.facts).encode("utf-8")
+        caught.value.message.encode("utf-8")
+
+
+def test_a_configured_path_with_a_character_that_none_can_have_is_refused(tmp_path: Path) -> None:
+    write_config(tmp_path / ".microsandbox/config.json", paths={"cache": "/a\0b"})
+    with pytest.raises(RequestError, match=r"the path '/a\\x00b' has a character that no path can have"):
+        observe_home(None, None, None, {"HOME": str(tmp_path)})
+
+
+def test_a_path_may_have_bytes_that_are_no_text() -> None:
+    assert absolute_path("/a/../b\udcff") == "/b\udcff"
 
 
 def test_without_an_environment_the_user_database_knows_the_directory() -> None:
