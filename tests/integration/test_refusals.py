@@ -90,6 +90,8 @@ REFUSALS = {
     "a name that is too long": capture("request", "name", name="n" * 300),
     "a relative path": capture("request", "path is ", "expected an absolute path", name=None, path="elsewhere/new"),
     "the root directory": capture("request", "expected an absolute path below /", name=None, path="/"),
+    "a file above a snapshot": capture("os", "letter.txt: Not a directory", name=None, path="MACHINE/letter.txt/new"),
+    "a home with a null character": capture("request", "has a character that no path can have", home="MACHINE/a\0b"),
     "a label that is no text": capture("request", "label count is 3, expected a text", labels={"count": 3}),
     "another sandbox than before": capture(
         "state", "source_sandbox is crashed, wanted base", "force or recreate=if_changed", name="second"
@@ -129,6 +131,10 @@ REFUSALS = {
     "a letter in an archive's place": export("state", "is no archive; force replaces it", path="MACHINE/letter.txt"),
     "a directory in an archive's place": export("state", "no regular file", path="MACHINE/home", force=True),
     "a relative path of an archive": export("request", "path is ", "absolute", path="a.tar"),
+    "a file above an archive": export("os", "letter.txt: Not a directory", path="MACHINE/letter.txt/a.tar"),
+    "a file far above an archive": export("os", "letter.txt: Not a directory", path="MACHINE/letter.txt/a/b/c.tar"),
+    "a path with a null character": export("request", "no path can have", path="MACHINE/a\0b.tar"),
+    "a snapshot with a null character": export("request", "no path can have", snapshot="MACHINE/a\0b"),
     "too high a level": export("request", "level is 20, expected 1 to 19", level=20),
     "a negative number of threads": export("request", "threads is -1", threads=-1),
     "a damaged snapshot to export": export("integrity", "upper.ext4 has 4096 bytes", snapshot="damaged"),

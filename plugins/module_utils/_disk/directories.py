@@ -41,6 +41,17 @@ def make_directories(path: str, mode: int = 0o755) -> list[str]:
     return made
 
 
+def require_makeable(path: str) -> None:
+    """Check, changing nothing, that a directory is there or that there is one to make it in.
+
+    Raises:
+        OSError: What is in its way, as the making would say it.
+    """
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    os.close(os.open(path, _FLAGS))
+
+
 def _make_or_open(path: str, mode: int, above_fd: int, made: list[str]) -> int:
     """Return a descriptor of a directory, which is added to those that were made unless it is there."""
     name, about = os.path.basename(path), path

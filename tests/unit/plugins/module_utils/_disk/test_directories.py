@@ -16,6 +16,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.dire
     adopt_owner,
     make_directories,
     remove_empty,
+    require_makeable,
 )
 
 MAKER = f"import sys; from {make_directories.__module__} import make_directories; make_directories(sys.argv[1])"
@@ -34,6 +35,33 @@ os.chdir(sys.argv[1])
 sys.addaudithook(swap)
 make_directories(sys.argv[1] + "/a")
 """
+
+
+@pytest.mark.parametrize("path", ["", "here", "new/deep", "link/new"])
+def test_a_look_whether_a_directory_can_be_made_makes_none(tmp_path: Path, path: str) -> None:
+    tmp_path.joinpath("here").mkdir()
+    tmp_path.joinpath("link").symlink_to("here")
+    before = sorted(tmp_path.rglob("*"))
+    require_makeable(str(tmp_path / path))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_directory_can_be_made_in_the_place_of_a_file(tmp_path: Path) -> None:
+    tmp_path.joinpath("file").touch()
+    with pytest.raises(NotADirectoryError):
+        require_makeable(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("path", ["file/new", "file/new/deep", "dangling/new"])
+def test_what_is_in_the_way_of_a_directory_is_said_as_the_making_says_it(tmp_path: Path, path: str) -> None:
+    tmp_path.joinpath("file").touch()
+    tmp_path.joinpath("dangling").symlink_to("nowhere")
+    told = []
+    for call in (make_directories, require_makeable):
+        with pytest.raises(OSError, match="director") as caught:
+            call(str(tmp_path / path))
+        told.append((caught.value.errno, caught.value.filename))
+    assert told[0] == told[1]
 
 
 def test_made_directories_are_listed_outermost_first_and_removed_innermost_first(tmp_path: Path) -> None:
