@@ -101,6 +101,7 @@ class AuditedHost:
         snapshots: What it has, sorted by name.
         missing: Names or digests of desired snapshots that it lacks.
         broken: Names of directories among the snapshots that are none.
+        unsupported: Names of snapshots there that this collection cannot read, as those of a later microsandbox.
     """
 
     name: str
@@ -112,6 +113,7 @@ class AuditedHost:
     snapshots: tuple[AuditedSnapshot, ...] = ()
     missing: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ def _cell(host: AuditedHost, name: str, snapshot: AuditedSnapshot | None) -> Htm
         return _snapshot_cell(name, snapshot)
     if name in host.broken:
         return element("td", element("span", "broken", class_="state"), class_="damaged", data_label=name)
+    if name in host.unsupported:
+        return element("td", element("span", "unsupported", class_="state"), data_label=name)
     if name in host.missing:
         return element("td", element("span", "missing", class_="state"), class_="missing", data_label=name)
     is_unknown = host.status == UNREACHABLE or host.home is None

@@ -26,6 +26,7 @@ SEVERITIES = {
     "other_labels": ERROR,
     "not_offline": ERROR,
     "verification_failed": ERROR,
+    "unsupported": WARNING,
     "other_name": WARNING,
     "unexpected": WARNING,
     "index_row_missing": WARNING,
@@ -136,7 +137,7 @@ def judge_snapshots(
     Args:
         host: Its name.
         snapshots: What it has.
-        broken: Names of directories that are no snapshots, and reported as such.
+        broken: Names of directories that are no snapshots that can be read, and reported as such.
         rules: What is wanted.
     """
     found: list[Problem] = []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from .verification import Candidate, remember
 
 _RECORDED = "recorded"
 _MISMATCH = "mismatch"
+_UNSUPPORTED_CODE = "unsupported"
 # What a verification says of a snapshot that is damaged. With any other code it says nothing of the content: the
 # snapshot changed or went while it was read, or became one of a later generation.
 _DAMAGE_CODES = frozenset({"integrity", "format", "os"})
@@ -133,13 +134,18 @@ def _audit_answer(name: str, answers: Answers, rules: Rules, now: str) -> tuple[
     verified = answers.verified.get("invalid", ())
     found_invalid = (*listed.get("invalid", ()), *(entry for entry in verified if entry["code"] in _DAMAGE_CODES))
     invalid = {entry["path"]: entry["reason"] for entry in found_invalid}
+    # Nothing is wrong with what a later microsandbox has written: it is this collection that cannot read it.
+    later_paths = {entry["path"] for entry in found_invalid if entry["code"] == _UNSUPPORTED_CODE}
+    broken, later = _names(invalid.keys() - later_paths), _names(later_paths)
     unverified = {entry["path"]: entry["reason"] for entry in verified if entry["path"] not in invalid}
-    broken = tuple(sorted(_base(path) for path in invalid))
     snapshots = [_snapshot(entry, known) for entry in listed["snapshots"] if entry["path"] not in invalid]
     of_snapshots = [
-        *(problem("damaged", name, _base(path), reason) for path, reason in invalid.items()),
+        *(
+            problem("unsupported" if path in later_paths else "damaged", name, _base(path), reason)
+            for path, reason in invalid.items()
+        ),
         *(problem("verification_failed", name, _base(path), reason) for path, reason in unverified.items()),
-        *judge_snapshots(name, snapshots, broken, rules),
+        *judge_snapshots(name, snapshots, (*broken, *later), rules),
         *_judge_index(name, listed.get("index") or {}),
     ]
     drift: dict[str, list[str]] = {}
@@ -156,6 +162,7 @@ def _audit_answer(name: str, answers: Answers, rules: Rules, now: str) -> tuple[
         snapshots=tuple(replace(one, drift=tuple(drift.get(one.name, ()))) for one in snapshots),
         missing=tuple(dict.fromkeys(one.subject for one in found if one.kind == "missing")),
         broken=broken,
+        unsupported=later,
     )
     return host, found
 
@@ -219,6 +226,10 @@ def _judge_home(name: str, answers: Answers, rules: Rules) -> list[Problem]:
 
 def _message(answer: Mapping[str, Any]) -> str:
     return str(answer.get("msg") or "no reason given")[:_MAX_MESSAGE]
+
+
+def _names(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(map(_base, paths)))
 
 
 def _base(path: str) -> str:

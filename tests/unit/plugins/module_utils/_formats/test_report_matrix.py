@@ -65,10 +65,12 @@ def test_what_is_not_there_is_told_from_what_nobody_knows() -> None:
         host("b"),
         host("c", status="unreachable", home=None),
         host("d", broken=("golden",), status="problems"),
+        host("g", unsupported=("golden",), status="problems"),
     )
     assert text.count('<td class="none" data-label="golden">\N{EN DASH}</td>') == 1
     assert text.count('<td class="none" data-label="golden">?</td>') == 1
     assert text.count('<span class="state">broken</span>') == 1
+    assert text.count('<span class="state">unsupported</span>') == 1
 
 
 def test_rare_snapshots_beyond_the_columns_are_listed_together() -> None:

@@ -14,7 +14,7 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._formats.v
     Verification,
     verification_record_text,
 )
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.audit import Rules
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.audit import Rules, parse_rules
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.audited_host import (
     Answers,
     audit_host,
@@ -181,6 +181,14 @@ def test_what_is_no_snapshot_is_damaged() -> None:
     entry = {"path": f"{STORE}/broken", "code": "format", "reason": "no manifest"}
     host, problems = audit(listed=listed(invalid=[entry]), verified=listed(invalid=[entry]))
     assert (problems, host.broken) == ([("damaged", "broken")], ("broken",))
+
+
+def test_what_a_later_microsandbox_wrote_is_not_damaged_and_not_missing() -> None:
+    entry = {"path": f"{STORE}/golden", "code": "unsupported", "reason": "is a group of snapshots of generation G3"}
+    rules = parse_rules({"desired": [{"name": "golden"}]})
+    host, problems = audit_host("edge", Answers(listed(invalid=[entry])), rules, NOW)
+    assert [(found.severity, found.kind, found.subject) for found in problems] == [("warning", "unsupported", "golden")]
+    assert (host.broken, host.unsupported, host.missing) == ((), ("golden",), ())
 
 
 def test_the_index_is_compared() -> None:
