@@ -106,15 +106,16 @@ class DistributionFleet:
         """Return the home of a host."""
         return self.homes / host
 
-    def run(self, *options: str, playbook: str = "distribute", **variables: Any) -> Distribution:
-        """Run a playbook to its end; paths in its variables become text."""
-        with self._process(options, playbook, variables) as process:
+    def run(self, *options: str, playbook: str | Path = "distribute", **variables: Any) -> Distribution:
+        """Run a playbook of this collection, or one at a path, to its end; paths in its variables become text."""
+        name = str(playbook) if isinstance(playbook, Path) else f"{COLLECTION}.{playbook}"
+        with self._process(options, name, variables) as process:
             printed, dummy = process.communicate(timeout=_TIMEOUT_SECONDS)
         return self._finished(process.returncode, printed)
 
     def run_until(self, sign: Path, **variables: Any) -> str:
         """Run the playbook and kill it, and all that it started, once a file that matches a pattern has content."""
-        with self._process((), "distribute", variables) as process:
+        with self._process((), f"{COLLECTION}.distribute", variables) as process:
             deadline = time.monotonic() + _TIMEOUT_SECONDS
             while not any(path.stat().st_size for path in sign.parent.glob(sign.name)) and process.poll() is None:
                 assert time.monotonic() < deadline
@@ -139,7 +140,7 @@ class DistributionFleet:
         }
         inventory.write_text(json.dumps(content, default=str), encoding="utf-8")
         given = json.dumps({"distribute_hosts": "fleet"} | variables, default=str)
-        arguments = [f"{COLLECTION}.{playbook}", "--inventory", str(inventory), "--extra-vars", given, "--diff"]
+        arguments = [playbook, "--inventory", str(inventory), "--extra-vars", given, "--diff"]
         return subprocess.Popen(
             [sys.executable, "-m", "ansible", "playbook", *arguments, *options],
             cwd=self.machine,

@@ -20,8 +20,8 @@ import pytest
 from distribution_runs import RELEASE, DistributionFleet, make_builder, release
 from file_listing import changes, list_tree
 from http_store import HttpStore
-from real_ansible import Ansible
-from sample_homes import FIRST, SECOND, add_sandbox, change_database, index_rows, make_home
+from real_ansible import COLLECTION, Ansible
+from sample_homes import DATA, FIRST, SECOND, add_sandbox, change_database, index_rows, make_home
 from sample_images import TINY, cache_content, expected_content
 
 _LARGE_BYTES = 48 << 20
@@ -140,6 +140,29 @@ def test_a_release_comes_to_all_hosts_once_and_as_predicted(
         assert changes(settled, list_tree(fleet.homes)) == []
 
 
+def write_play(fleet: DistributionFleet, name: str, *, uses: int = 1, **keywords: Any) -> Path:
+    """Write a play that uses the role, maybe more than once, behind those of a playbook, and return the playbook."""
+    path = fleet.machine / f"{name}.yml"
+    plays = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    task = {"ansible.builtin.include_role": {"name": f"{COLLECTION}.snapshot_distribute"}}
+    play = {"name": "Distribute", "hosts": "fleet", "gather_facts": False, "tasks": [task] * uses, **keywords}
+    path.write_text(json.dumps([*plays, play]), encoding="utf-8")
+    return path
+
+
+def test_the_keyword_check_mode_is_a_check_like_the_option(
+    released: Released, new_fleet: Callable[[int], DistributionFleet]
+) -> None:
+    fleet = new_fleet(3)
+    make_unreachable(fleet, "h1")
+    playbook = write_play(fleet, "checked", check_mode=True)
+    before = list_tree(fleet.homes)
+    checked = fleet.run(playbook=playbook, snapshot_distribute_release=released.latest)
+    assert changes(before, list_tree(fleet.homes)) == []
+    assert checked.summary()[0] == "would be installed (2): h2, h3", checked.printed
+    assert checked.counts("failed") == {"h1": 1, "h2": 0, "h3": 0}
+
+
 def test_hosts_that_have_the_release_get_nothing_though_the_store_is_gone(
     released: Released, new_fleet: Callable[[int], DistributionFleet]
 ) -> None:
@@ -253,6 +276,37 @@ def test_a_full_file_system_is_refused_before_the_first_byte(
     assert run.received()["h1"] == 0
 
 
+def test_a_host_that_can_never_take_the_release_gets_nothing(
+    released: Released, new_fleet: Callable[[int], DistributionFleet]
+) -> None:
+    fleet = new_fleet(2)
+    make_home(fleet.home("h1"), "0.7.11")
+    fleet.hosts["h2"] = {"snapshot_distribute_name": "a/b"}
+    before = list_tree(fleet.homes)
+    run = fleet.run(snapshot_distribute_release=released.latest)
+    assert changes(before, list_tree(fleet.homes)) == []
+    outcomes = run.outcomes()
+    assert {host: outcome["code"] for host, outcome in outcomes.items()} == {"h1": "unsupported", "h2": "request"}
+    assert "is of generation G3" in outcomes["h1"]["problem"]
+    assert "'a/b' is a path, not a bare name" in outcomes["h2"]["problem"]
+
+
+def test_an_archive_that_is_for_other_hosts_does_not_wait(
+    released: Released, new_fleet: Callable[[int], DistributionFleet]
+) -> None:
+    fleet = new_fleet(1)
+    # Whose snapshot no import takes, which only the import itself can tell.
+    content = Path(DATA, "g3-archives/basic-0.7.11-zst.msb").read_bytes()
+    archive = {**released.record["archive"], "size_bytes": len(content)}
+    archive["sha256"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    released.archive.write_bytes(content)
+    record = {**released.record, "archive": archive}
+    run = fleet.run(snapshot_distribute_release=record, snapshot_distribute_store=released.store)
+    assert run.outcomes()["h1"]["code"] == "unsupported", run.outcomes()
+    assert run.received() == {"h1": len(content)}
+    assert list(fleet.home("h1").joinpath(".sandboxops-transfer").iterdir()) == []
+
+
 def test_an_archive_that_is_not_the_recorded_one_changes_no_host(
     released: Released, new_fleet: Callable[[int], DistributionFleet]
 ) -> None:
@@ -308,6 +362,16 @@ def test_a_record_that_is_nowhere_is_an_error_for_all(
     fleet = new_fleet(2)
     run = fleet.run(snapshot_distribute_release=place)
     assert run.exit_status != 0
+    assert list(fleet.homes.iterdir()) == []
+
+
+def test_a_record_by_itself_is_refused_without_the_store(
+    released: Released, new_fleet: Callable[[int], DistributionFleet]
+) -> None:
+    fleet = new_fleet(1)
+    run = fleet.run(snapshot_distribute_release=released.latest.read_text(encoding="utf-8"))
+    assert run.exit_status != 0
+    assert "for a record by itself" in run.printed
     assert list(fleet.homes.iterdir()) == []
 
 
@@ -394,6 +458,38 @@ def test_hosts_get_the_archive_from_a_server_and_the_record_is_read_once(
     again = fleet.run(**variables)
     assert again.states() == dict.fromkeys(("h1", "h2", "h3"), "present")
     assert served.requests == [f"GET /{RELEASE}.json 200"]
+
+
+def test_each_use_of_the_role_reads_the_record_once_for_all_its_batches(
+    released: Released, served: HttpStore, new_fleet: Callable[[int], DistributionFleet]
+) -> None:
+    fleet = new_fleet(2)
+    for uses in (1, 2):
+        playbook = write_play(fleet, "again", uses=uses, serial=1)
+    run = fleet.run(playbook=playbook, **at_server(served))
+    assert run.exit_status == 0, run.printed
+    assert run.states() == dict.fromkeys(("h1", "h2"), "present")
+    assert served.requests.count(f"GET /{RELEASE}.json 200") == 3
+
+
+def test_a_password_in_the_url_of_the_record_is_printed_nowhere(
+    released: Released, served: HttpStore, new_fleet: Callable[[int], DistributionFleet]
+) -> None:
+    fleet = new_fleet(1)
+    variables = at_server(served) | {"snapshot_distribute_store_username": "", "snapshot_distribute_store_password": ""}
+    with_password = served.url.replace("//", "//fleet:very-secret@")
+    variables["snapshot_distribute_release"] = f"{with_password}/{RELEASE}.json"
+    run = fleet.run("-vvv", **variables)
+    assert run.exit_status == 0, run.printed
+    assert run.states() == {"h1": "installed"}
+    served.files.joinpath(f"{RELEASE}.json").unlink()
+    lost = fleet.run("-vvv", **variables)
+    assert lost.exit_status != 0
+    assert f"{served.url}/{RELEASE}.json answers 404" in lost.printed
+    given = json.dumps(variables, default=str)[1:-1]
+    for each in (run, lost):
+        assert "very-secret" not in each.printed.replace(given, "")
+        assert "very-secret" not in json.dumps(each.results)
 
 
 def test_a_server_without_the_archive_fails_each_host_and_keeps_what_came(

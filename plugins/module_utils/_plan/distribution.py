@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._core.errors import StateError, UnsupportedError, excerpt
+from .._core.errors import MicrosandboxError, RequestError, StateError, UnsupportedError, excerpt
+from .._formats.snapshot_names import require_snapshot_name
 
 KEEP, INDEX, INSTALL, REFUSE = "keep", "index", "install", "refuse"
 PRESENT, INSTALLED, FAILED, UNREACHABLE, NOT_BEGUN = "present", "installed", "failed", "unreachable", "not_begun"
@@ -21,7 +22,8 @@ _HEADINGS = {
     UNREACHABLE: ("unreachable", "unreachable"),
     NOT_BEGUN: ("not begun", "not begun"),
 }
-_LONGEST_REASON = 200
+# A reason says what is there, what is wanted and what helps, with paths and digests in it.
+_LONGEST_REASON = 400
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def judge_host(
         if result.get("unreachable") or result.get("failed"):
             state = UNREACHABLE if result.get("unreachable") else FAILED
             code = (result.get("error") or {}).get("code")
-            problem = str(result.get("msg") or "the snapshot does not boot offline after its import")
+            problem = _why_failed(result)
             break
     moved = [result["bytes"] for result in results if "received" in (result.get("bytes") or {})]
     return HostResult(
@@ -157,6 +159,12 @@ def _refuse_impossible(
 ) -> HostPlan | None:
     """Refuse what would fail only after the archive has come."""
     home = listing["home"]
+    if home["obstacle"] is not None:
+        return HostPlan(REFUSE, home["obstacle"]["code"], home["obstacle"]["reason"])
+    try:
+        require_snapshot_name(name)
+    except RequestError as exc:
+        return _refusal(exc)
     for broken in listing.get("invalid", ()):
         if broken["path"].rpartition("/")[2] == name and not force:
             return _refusal(StateError(f"{broken['path']} is in the way of the release: {broken['reason']}"))
@@ -170,7 +178,15 @@ def _refuse_impossible(
     return None
 
 
-def _refusal(error: StateError | UnsupportedError) -> HostPlan:
+def _why_failed(result: Mapping[str, Any]) -> str:
+    """Return what a task says of its failure; one that was carried out has failed by what it found."""
+    if result.get("failed_when_result") and result.get("snapshots"):
+        missing = "; ".join(result["snapshots"][-1]["image"]["missing"])
+        return "the snapshot does not boot offline after its import" + (f": {missing}" if missing else "")
+    return str(result.get("msg") or "it failed without a word")
+
+
+def _refusal(error: MicrosandboxError) -> HostPlan:
     return HostPlan(REFUSE, error.code, error.message)
 
 

@@ -20,7 +20,8 @@ RELEASE: dict[str, Any] = {
     "archive": {"file": "golden/1.tar.zst", "unpacked_bytes": 9},
     "image": {"included": False},
 }
-FULL = {"snapshots": [], "invalid": [], "home": {"zstd": "zstd", "free_bytes": 8, "snapshots_dir": "/s"}}
+HOME = {"zstd": "zstd", "free_bytes": 8, "snapshots_dir": "/s", "obstacle": None}
+FULL = {"snapshots": [], "invalid": [], "home": HOME}
 
 
 def test_a_plan_is_plain_data() -> None:

@@ -22,7 +22,8 @@ RELEASE: dict[str, Any] = {
     "archive": {"file": "golden/1.tar.zst", "unpacked_bytes": 1000},
     "image": {"included": True},
 }
-HOME: dict[str, Any] = {"zstd": "zstandard", "free_bytes": 1000, "snapshots_dir": "/s", "path": "/h"}
+HOME: dict[str, Any] = {"zstd": "zstandard", "free_bytes": 1000, "snapshots_dir": "/s", "path": "/h", "obstacle": None}
+LATER = {**HOME, "obstacle": {"code": "unsupported", "reason": "home /h is of generation G3"}}
 
 
 def snapshot(name: str, digest: str = DIGEST, boots_offline: bool = True) -> dict[str, Any]:
@@ -55,6 +56,7 @@ BROKEN = {"path": "/s/golden", "code": "format", "reason": "it has no descriptor
         pytest.param(listing(home={**HOME, "free_bytes": 999}), "refuse", id="full"),
         pytest.param(listing(home={**HOME, "free_bytes": None}), "install", id="space-unknown"),
         pytest.param(listing(home={**HOME, "zstd": None}), "refuse", id="no-zstd"),
+        pytest.param(listing(home=LATER), "refuse", id="later-home"),
         pytest.param({"unreachable": True, "msg": "no route"}, "refuse", id="unreachable"),
     ],
 )
@@ -88,6 +90,7 @@ def test_an_archive_without_the_image_asks_for_none() -> None:
         (listing(invalid=[BROKEN]), "state", ["/s/golden", "it has no descriptor"]),
         (listing(home={**HOME, "free_bytes": 999}), "state", ["/s", "999", "1000"]),
         (listing(home={**HOME, "zstd": None}), "unsupported", ["zstd", "host_prepare"]),
+        (listing(home=LATER), "unsupported", ["home /h is of generation G3"]),
     ],
 )
 def test_a_refusal_says_why(found: dict[str, Any], code: str, words: list[str]) -> None:
@@ -96,10 +99,34 @@ def test_a_refusal_says_why(found: dict[str, Any], code: str, words: list[str]) 
     assert [word for word in words if word not in (plan.problem or "")] == []
 
 
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize("name", ["", "a/b", ".a", "cache"])
+def test_a_name_that_no_snapshot_can_have_is_refused(name: str, force: bool) -> None:
+    plan = plan_distribution(listing(), RELEASE, name, force)
+    assert (plan.action, plan.code) == ("refuse", "request")
+    assert "the snapshot name" in (plan.problem or "")
+
+
+def test_force_changes_nothing_of_what_a_home_takes() -> None:
+    assert plan_distribution(listing(home=LATER), RELEASE, "golden", True).code == "unsupported"
+
+
 OK, SKIPPED = {"changed": False}, {"changed": False, "skipped": True}
 MOVED = {"changed": True, "bytes": {"received": 70, "resumed": 30, "read": 1}}
 LOST = {"unreachable": True, "msg": "ssh is gone"}
-BAD = {"failed": True, "msg": "it hashes to another digest", "error": {"code": "integrity", "facts": {}}}
+# What Ansible itself says of a task that was carried out, and that the role has judged as failed.
+UNKNOWN = {"failed": True, "failed_when_result": True, "msg": "Unknown error."}
+ONLINE = {
+    **UNKNOWN,
+    "changed": True,
+    "snapshots": [{"image": {"boots_offline": False, "missing": ["/c/x is missing"]}}],
+}
+BAD = {
+    "failed": True,
+    "failed_when_result": True,
+    "msg": "it hashes to another digest",
+    "error": {"code": "integrity", "facts": {}},
+}
 
 
 @pytest.mark.parametrize(
@@ -114,9 +141,10 @@ BAD = {"failed": True, "msg": "it hashes to another digest", "error": {"code": "
         (HostPlan("install"), [OK, MOVED, BAD, LOST], ("failed", True, 70, 30, "integrity", BAD["msg"])),
         (
             HostPlan("install"),
-            [OK, MOVED, {"failed": True, "changed": True}],
-            ("failed", True, 70, 30, None, "the snapshot does not boot offline after its import"),
+            [OK, MOVED, ONLINE],
+            ("failed", True, 70, 30, None, "the snapshot does not boot offline after its import: /c/x is missing"),
         ),
+        (HostPlan("install"), [OK, {"failed": True}], ("failed", False, 0, 0, None, "it failed without a word")),
     ],
 )
 def test_a_host_is_judged_by_what_its_tasks_returned(
@@ -137,7 +165,7 @@ def test_a_summary_names_every_host_and_what_is_wrong_with_it() -> None:
         "h1": result("installed", received_bytes=70),
         "h2": result("present"),
         "h3": result("failed", "the name is taken\nby another"),
-        "h4": result("unreachable", "x" * 300),
+        "h4": result("unreachable", "x" * 500),
     }
     summary = summarise(["h1", "h2", "h3", "h4", "h5", "h6"], results, False)
     assert summary["lines"] == [
@@ -146,11 +174,19 @@ def test_a_summary_names_every_host_and_what_is_wrong_with_it() -> None:
         "failed (1): h3",
         "  h3: the name is taken",
         "unreachable (1): h4",
-        "  h4: " + "x" * 200 + "...",
+        "  h4: " + "x" * 400 + "...",
         "not begun (2): h5, h6",
         "70 bytes of archives came to the hosts",
     ]
     assert summary["not_begun"] == ["h5", "h6"]
+
+
+def test_a_summary_says_what_helps_against_a_name_that_is_taken() -> None:
+    path = f"/srv/microsandbox/a-rather-long-directory/snapshots/{'g' * 64}"
+    taken = {**OTHER, "path": path, "digest": "sha256:" + "2" * 64}
+    plan = plan_distribution(listing(taken), RELEASE, "golden", False)
+    (dummy, line) = summarise(["h1"], {"h1": result("failed", plan.problem)}, False)["lines"]
+    assert line.endswith("; force replaces it")
 
 
 def test_a_prediction_says_would() -> None:
