@@ -92,7 +92,7 @@ options:
     type: path
   timeout:
     description:
-      - How long to wait for a byte before the connection counts as broken, in seconds.
+      - How long to wait for a byte before the connection counts as broken, in seconds, at most a day.
     type: float
     default: 60
   retries:

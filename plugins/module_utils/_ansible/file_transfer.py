@@ -33,6 +33,7 @@ from .transfer_options import parse_mode, transfer_path
 PROBE, APPEND, RECEIVE = "probe", "append", "receive"
 
 _DIRECTORY_MODE = 0o700
+_MOST_TIMEOUT = 86400  # seconds; a connection takes no infinite one
 
 
 def transfer_file(task: Task) -> Outcome:
@@ -75,8 +76,11 @@ def _wanted(task: Task, path: str) -> WantedFile:
     for option in ("size_bytes", "needs_bytes", "retries"):
         if params[option] is not None and params[option] < 0:
             raise RequestError(f"{option} is {params[option]}, expected 0 or more", option=option)
-    if not params["timeout"] > 0:
-        raise RequestError(f"timeout is {params['timeout']}, expected more than 0 seconds", option="timeout")
+    if not 0 < params["timeout"] <= _MOST_TIMEOUT:
+        raise RequestError(
+            f"timeout is {params['timeout']}, expected more than 0 and at most {_MOST_TIMEOUT} seconds",
+            option="timeout",
+        )
     checksum = require_sha256(params["checksum"], "checksum")
     return WantedFile(path, checksum, params["size_bytes"], parse_mode(params["mode"]))
 
