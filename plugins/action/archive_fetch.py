@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import os
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from ansible import constants
@@ -19,7 +16,6 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.dige
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import (
     IntegrityError,
     RequestError,
-    StateError,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.directories import (
     make_directories,
@@ -31,9 +27,11 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.part
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.partial_names import (
     find_partials,
+    partial_bytes,
     partial_name,
     sweep_partials,
 )
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.place import require_space_below
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.sparse_file import Traffic
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._observe.placed_file import observe_placed_file
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.placed_file import (
@@ -43,7 +41,13 @@ from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.plac
     plan_file,
 )
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._plan.plan import Plan
-from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.source_file import TemporaryPiece, temporary_piece
+from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.fetched_part import (
+    append_piece,
+    parse_inline_piece,
+    parse_probe,
+    prefix_digest,
+)
+from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.source_file import temporary_piece
 from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_action import (
     FIRST_PIECE_BYTES,
     TransferAction,
@@ -52,7 +56,6 @@ from ansible_collections.sandboxops.microsandbox.plugins.plugin_utils.transfer_a
 
 _INLINE_PIECE_BYTES = 4 << 20
 _PATIENCE_SECONDS = 60.0
-_COPY_BYTES = 1 << 20
 
 Result = dict[str, Any]
 
@@ -64,6 +67,7 @@ class ActionModule(TransferAction):
         """Carry out the task and return its result."""
         dest = self._dest(arguments)
         mode = parse_mode(arguments.get("mode") if arguments.get("mode") is not None else "0600")
+        checksum = None
         if arguments.get("checksum") is not None:
             checksum = require_sha256(str(arguments["checksum"]), "checksum")
             plan = self._plan(arguments, WantedFile(dest, checksum, None, mode), str(arguments.get("src")))
@@ -74,20 +78,23 @@ class ActionModule(TransferAction):
         probed = self.execute(arguments, do="probe")
         if probed.get("failed"):
             return self.finish(probed, 0, 0)
-        wanted = WantedFile(dest, str(probed["checksum"]), int(probed["size_bytes"]), mode)
-        plan = self._plan(arguments, wanted, str(probed["src"]))
+        found = parse_probe(probed)
+        wanted = WantedFile(dest, checksum or found.checksum, found.size_bytes, mode)
+        plan = self._plan(arguments, wanted, str(probed.get("src", arguments["src"])))
         # The plan is made here, and the module's own says nothing.
         self._first = _shown(plan)
         received = resumed = 0
-        if not self._task.check_mode:
-            for step in plan.steps:
-                if isinstance(step, SetMode):
-                    os.chmod(step.path, step.mode)
-                elif isinstance(step, PutFile):
-                    failed, received, resumed = self._fetch(arguments, wanted)
-                    if failed:
-                        return self.finish(failed, received, resumed)
-        return self.finish({**probed, "dest": dest}, received, resumed)
+        for step in plan.steps:
+            if self._task.check_mode:
+                if isinstance(step, PutFile):
+                    _require_room(wanted)
+            elif isinstance(step, SetMode):
+                os.chmod(step.path, step.mode)
+            elif isinstance(step, PutFile):
+                failed, received, resumed = self._fetch(arguments, wanted)
+                if failed:
+                    return self.finish(failed, received, resumed)
+        return self.finish({**probed, "checksum": wanted.checksum, "dest": dest}, received, resumed)
 
     def _dest(self, arguments: Result) -> str:
         """Return the path on the controller; a relative one begins at the playbook."""
@@ -128,7 +135,7 @@ class ActionModule(TransferAction):
         asked = self.execute(arguments, do="prefix", length=partial.size)
         if asked.get("failed"):
             return asked
-        if asked["transfer"]["digest"] != partial.digest():
+        if prefix_digest(asked) != partial.digest():
             partial.truncate()
         return {}
 
@@ -152,10 +159,10 @@ class ActionModule(TransferAction):
                     return result
                 began = time.monotonic()
                 if remote is None:
-                    partial.append(memoryview(base64.b64decode(result["transfer"]["content"])))
+                    partial.append(parse_inline_piece(result, length))
                 else:
                     self._connection.fetch_file(remote, own.path)
-                    _append_piece(own, length, partial)
+                    append_piece(own, length, partial)
                 now = time.monotonic()
                 length = next_piece_bytes(length, now - began, began - taken_up, most_bytes)
         return {}
@@ -192,6 +199,19 @@ def _is_to_verify(arguments: Result) -> bool:
         raise RequestError(f"verify is {value!r}, expected true or false", option="verify") from None
 
 
+def _require_room(wanted: WantedFile) -> None:
+    """Check for room, as a run does before the first byte.
+
+    Raises:
+        StateError: There is not enough.
+    """
+    directory, target = os.path.split(wanted.path)
+    size_bytes = wanted.size_bytes or 0
+    have_bytes = partial_bytes(directory, partial_name(target, wanted.checksum))
+    # More than all of it is none of it.
+    require_space_below(directory, size_bytes - have_bytes if have_bytes <= size_bytes else size_bytes)
+
+
 def _place(partial: PartialFile, wanted: WantedFile, source: str) -> None:
     """Put the file into its place if it is the wanted one.
 
@@ -208,24 +228,6 @@ def _place(partial: PartialFile, wanted: WantedFile, source: str) -> None:
             actual=digest,
         )
     partial.place(os.path.basename(wanted.path), wanted.mode, digest)
-
-
-def _append_piece(own: TemporaryPiece, length: int, partial: PartialFile) -> None:
-    """Add what was fetched, which the connection may have put there as a new file."""
-    with _reading(own.path) as fd:
-        if os.fstat(fd).st_size != length:
-            raise StateError(f"a piece has {os.fstat(fd).st_size} bytes, asked for {length}")
-        for start in range(0, length, _COPY_BYTES):
-            partial.append(memoryview(os.pread(fd, min(_COPY_BYTES, length - start), start)))
-
-
-@contextlib.contextmanager
-def _reading(path: str) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _shown(plan: Plan) -> Result:

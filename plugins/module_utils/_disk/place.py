@@ -81,6 +81,22 @@ def require_space(fd: int, needed_bytes: int) -> None:
         )
 
 
+def require_space_below(path: str, needed_bytes: int) -> None:
+    """Check that the file system of a directory, or of its nearest parent that exists, has room for so many bytes.
+
+    Raises:
+        StateError: It has less, with the reserve.
+        OSError: The directory cannot be opened.
+    """
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        require_space(fd, needed_bytes)
+    finally:
+        os.close(fd)
+
+
 def _tell(kind: str | None, yes: frozenset[str], no: frozenset[str]) -> bool | None:
     return True if kind in yes else False if kind in no else None
 

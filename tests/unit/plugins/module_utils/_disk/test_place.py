@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sandboxops.microsandbox.plugins.module_utils._core.errors import StateError
-from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.place import observe_place, require_space
+from ansible_collections.sandboxops.microsandbox.plugins.module_utils._disk.place import (
+    observe_place,
+    require_space,
+    require_space_below,
+)
 
 
 def filesystem_by_df(path: Path) -> str:
@@ -109,3 +113,10 @@ def test_a_hundredth_of_a_small_file_system_is_kept_in_reserve(tmp_path: Path) -
     finally:
         os.close(fd)
         subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_room_is_looked_for_above_directories_that_are_not_there_yet(tmp_path: Path) -> None:
+    require_space_below(str(tmp_path / "new/deep"), 0)
+    with pytest.raises(StateError, match=f"{tmp_path} needs {1 << 60} bytes more"):
+        require_space_below(str(tmp_path / "new/deep"), 1 << 60)
+    assert list(tmp_path.iterdir()) == []
