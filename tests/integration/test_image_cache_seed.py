@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Callable
@@ -47,12 +48,18 @@ class Fleet:
         for name in ("empty", "empty2"):
             self.homes.joinpath(name).mkdir()
 
-    def seed(self, hosts: str, *options: str, playbook: str = "seed", **variables: Any) -> PlaybookRun:
-        """Run the playbook, or another one that has the role, on some of the hosts."""
-        known = {path.name: {"image_cache_seed_home": path} for path in sorted(self.homes.iterdir())}
+    def seed(
+        self, hosts: str, *options: str, playbook: str = "seed", silent: str = "", **variables: Any
+    ) -> PlaybookRun:
+        """Run the playbook, or another one that has the role, on some of the hosts, of which one may be silent."""
+        known: dict[str, dict[str, Any]] = {
+            path.name: {"image_cache_seed_home": path} for path in sorted(self.homes.iterdir())
+        }
         wanted = {"image_cache_seed_images": BOTH, "image_cache_seed_source_home": self.homes / "source"}
         if hosts != "all":
             known = {name: known[name] for name in hosts.split(",")}
+        if silent:
+            known[silent] |= {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
         return run_playbook(self._directory, self._collections, playbook, known, *options, **wanted | variables)
 
     def write_playbook(self, **keywords: Any) -> str:
@@ -69,6 +76,10 @@ class Fleet:
     def leftovers(self) -> list[str]:
         """Return what stands in the directories that bundles come through."""
         return [str(path.relative_to(self.homes)) for path in self.homes.glob("*/.sandboxops-transfer/*")]
+
+    def failed(self, run: PlaybookRun) -> set[str]:
+        """Return the hosts that Ansible counts as failed."""
+        return set(re.findall(r"^(\S+) +:.* failed=1 ", run.printed, re.MULTILINE))
 
     def require_seeded(self, *names: str) -> None:
         """Check that the caches of hosts have both images and nothing else."""
@@ -202,6 +213,7 @@ def test_a_source_that_lacks_an_image_ships_nothing(fleet: Fleet) -> None:
     done = fleet.seed("empty,most", image_cache_seed_images=f"{TINY.reference}, {TINY2.reference}")
     assert done.exit_status != 0
     assert f"image '{TINY.reference}' is not whole in {fleet.homes}/source/cache" in done.printed
+    assert fleet.failed(done) == {"empty", "most"}
     assert changes(before, fleet.listing()) == []
 
 
@@ -220,7 +232,7 @@ def test_hosts_without_images_to_bring_are_told_what_is_asked_of_them(fleet: Fle
 
 
 def test_batches_of_hosts_get_bundles_of_their_own(fleet: Fleet) -> None:
-    done = fleet.seed("empty,empty2,most", seed_serial="1", image_cache_seed_throttle="1")
+    done = fleet.seed("empty,empty2,most", seed_serial="1, 50%", image_cache_seed_throttle="1")
     assert done.exit_status == 0, done.printed
     assert done.printed.count("Show what the host lacks") == 3
     fleet.require_seeded("empty", "empty2", "most")
@@ -235,3 +247,11 @@ def test_a_source_without_room_for_bundles_leaves_the_hosts_alone(fleet: Fleet) 
     for name, listing in before.items():
         assert changes(listing, list_tree(fleet.homes / name)) == []
     assert done.of("empty", TRANSFER) == done.of("most", TRANSFER) == []
+    assert fleet.failed(done) == {"empty", "most"}
+
+
+def test_a_source_that_is_silent_fails_every_host(fleet: Fleet) -> None:
+    places = {"image_cache_seed_source": "source", "seed_hosts": "empty,most"}
+    done = fleet.seed("empty,most,source", silent="source", **places)
+    assert "source source: " in done.printed
+    assert fleet.failed(done) == {"empty", "most"}
