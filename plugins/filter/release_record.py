@@ -43,6 +43,7 @@ def _record(exported: Mapping[str, Any], name: str) -> ReleaseRecord:
                 sha256=archive["sha256"],
                 size_bytes=archive["size"],
                 unpacked_bytes=archive["unpacked_bytes"],
+                snapshots=len(exported["snapshots"]),
             ),
             image=ReleasedImage(
                 reference=image["reference"],

@@ -42,12 +42,14 @@ class ReleasedArchive:
         sha256: Digest of the file, ``sha256:<hex>``.
         size_bytes: Size of the file.
         unpacked_bytes: How many bytes of a disk its import takes.
+        snapshots: How many snapshots it carries, or None for a record that does not say so.
     """
 
     file: str
     sha256: str
     size_bytes: int
     unpacked_bytes: int
+    snapshots: int | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class ReleaseRecord:
             "schema": SCHEMA,
             "name": self.name,
             "digest": self.digest,
-            "archive": dict(vars(self.archive)),
+            "archive": {name: value for name, value in vars(self.archive).items() if value is not None},
             "image": dict(vars(self.image)),
             "labels": dict(self.labels),
             "created_at": self.created_at,
@@ -155,12 +157,13 @@ def parse_release(content: bytes) -> ReleaseRecord:
 
 
 def _archive(fields: Fields) -> ReleasedArchive:
-    fields.require_exactly(("file", "sha256", "size_bytes", "unpacked_bytes"))
+    fields.require_exactly(("file", "sha256", "size_bytes", "unpacked_bytes", "snapshots"))
     return ReleasedArchive(
         file=_file(fields),
         sha256=_digest(fields, "sha256"),
         size_bytes=fields.integer("size_bytes", _U63_MAX),
         unpacked_bytes=fields.integer("unpacked_bytes", _U63_MAX),
+        snapshots=fields.integer("snapshots", _U63_MAX) if fields.has("snapshots") else None,
     )
 
 

@@ -51,6 +51,7 @@ def test_a_record_names_the_head_and_the_archive() -> None:
             "sha256": "sha256:" + "b" * 64,
             "size_bytes": 5458,
             "unpacked_bytes": 1134592,
+            "snapshots": 2,
         },
         "image": {"reference": "localhost/golden:1", "manifest_digest": MANIFEST, "included": True},
         "labels": {"channel": "golden"},

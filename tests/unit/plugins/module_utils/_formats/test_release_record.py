@@ -31,6 +31,7 @@ RECORD: dict[str, Any] = {
         "sha256": "sha256:" + "b" * 64,
         "size_bytes": 5458,
         "unpacked_bytes": 1134592,
+        "snapshots": 2,
     },
     "image": {"reference": "localhost/golden:1", "manifest_digest": "sha256:" + "c" * 64, "included": True},
     "labels": {"team": "größe"},
@@ -52,6 +53,18 @@ def changed(path: str, value: Any) -> bytes:
 def test_a_record_is_read_back_as_it_was_written() -> None:
     release = parse_release(json.dumps(RECORD).encode())
     assert release.to_mapping() == RECORD
+    assert parse_release(release.to_bytes()) == release
+
+
+@pytest.mark.parametrize("absent", [True, False], ids=["absent", "null"])
+def test_a_record_need_not_say_how_many_snapshots_there_are(absent: bool) -> None:
+    record = copy.deepcopy(RECORD)
+    record["archive"]["snapshots"] = None
+    if absent:
+        del record["archive"]["snapshots"]
+    release = parse_release(json.dumps(record).encode())
+    assert release.archive.snapshots is None
+    assert "snapshots" not in release.to_mapping()["archive"]
     assert parse_release(release.to_bytes()) == release
 
 
@@ -90,6 +103,8 @@ def test_a_later_version_is_named() -> None:
         ("archive.size_bytes", -1),
         ("archive.size_bytes", "5"),
         ("archive.unpacked_bytes", 1.5),
+        ("archive.snapshots", "2"),
+        ("archive.snapshots", -1),
         ("image.included", "true"),
         ("image.manifest_digest", None),
         ("labels", {"team": 1}),
