@@ -15,6 +15,8 @@ description:
   - The copy keeps the layer's holes and shares its blocks where the file system can. It is built beside its place and
     renamed there when it is whole and on the disk; what stood there before stays until then.
   - A snapshot that is there and matches the request is left alone, whatever its sandbox does meanwhile.
+  - A removal takes the snapshot's directory as a whole, as microsandbox does, and warns of files in it that are none of
+    the snapshot's.
 author:
   - sandboxops contributors (@sandboxops)
 extends_documentation_fragment:

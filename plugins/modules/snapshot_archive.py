@@ -51,6 +51,7 @@ options:
   path:
     description:
       - Absolute path of the archive file on the managed host. An export makes missing directories.
+      - An export does not write into the directory of a snapshot, whose removal would take the archive along.
     type: path
     required: true
   snapshot:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +13,9 @@ from dataclasses import replace
 from .._apply.index import apply_index_steps
 from .._apply.snapshot import apply_removal
 from .._core.digests import require_sha256
-from .._core.errors import StateError
+from .._core.errors import MicrosandboxError, StateError, excerpt
 from .._formats.snapshot_names import require_snapshot_name
+from .._observe.artifact import find_strangers
 from .._observe.home import Home, is_indexed, require_writable
 from .._observe.index import IndexRow, observe_index
 from .._observe.store import find_children, find_paths
@@ -33,6 +35,7 @@ def remove_snapshots(task: Task, home: Home) -> Outcome:
             rows = observe_index(home.database).rows if is_indexed(home, directory) else ()
             targets = _targets_to_clear(task, home, directory, rows)
             plan = _make_plan(task, directory, targets, rows)
+            task.warnings += _warnings_of_strangers(targets)
         if not task.check_mode:
             with task.phase("apply"):
                 for step in plan.steps:
@@ -82,6 +85,19 @@ def _find_targets(directory: str, digests: Sequence[str]) -> list[Target]:
         if digest not in found or found[digest].artifact is None:
             found[digest] = target
     return [found[digest] for digest in dict.fromkeys(digests) if digest in found]
+
+
+def _warnings_of_strangers(targets: Sequence[Target]) -> list[str]:
+    """Return what is to be said of files that go with snapshots; microsandbox removes the directory as a whole, too."""
+    warnings = []
+    for target in targets:
+        # What cannot be listed is for the removal to complain of.
+        with contextlib.suppress(MicrosandboxError, OSError):
+            names = find_strangers(target.path) if target.digest is not None else ()
+            if names:
+                shown = ", ".join(map(excerpt, names))
+                warnings.append(f"{target.path} has {shown} besides the snapshot, which goes with it")
+    return warnings
 
 
 def _make_plan(task: Task, directory: str, targets: list[Target], rows: Sequence[IndexRow]) -> Plan:

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .._core.errors import FormatError, IntegrityError, StateError, UnsupportedError
+from .._core.errors import FormatError, IntegrityError, MicrosandboxError, StateError, UnsupportedError
 from .._core.json_fields import Fields
 from .._core.strict_json import parse_json
 from .._disk.regular_file import read_regular_file
@@ -84,6 +84,28 @@ def observe_descriptor(path: str) -> Descriptor:
     """
     with open_artifact_directory(path) as fd:
         return parse_manifest(_read_descriptor(fd, path))
+
+
+def find_strangers(path: str) -> tuple[str, ...]:
+    """Return the names of what lies in the directory of an artifact and is no part of it, sorted.
+
+    Raises:
+        MicrosandboxError: There is no artifact with a valid descriptor.
+    """
+    with open_artifact_directory(path) as fd:
+        own = (MANIFEST_FILE, parse_manifest(_read_descriptor(fd, path)).upper_file)
+        return tuple(sorted(name for name in os.listdir(fd) if name not in own))
+
+
+def find_enclosing(path: str) -> str | None:
+    """Return the artifact's directory that a path lies in at whatever depth, symlinks resolved, or None."""
+    directory = os.path.realpath(path)
+    while directory != "/":
+        directory = os.path.dirname(directory)
+        with contextlib.suppress(MicrosandboxError, OSError):
+            observe_descriptor(directory)
+            return directory
+    return None
 
 
 def require_upper(found: os.stat_result, upper: str, wanted_bytes: int) -> None:

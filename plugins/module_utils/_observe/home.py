@@ -14,6 +14,7 @@ from .._core.errors import FormatError, RequestError, StateError, UnsupportedErr
 from .._disk.regular_file import read_regular_file
 from .._formats.descriptor import G1, G2, G3
 from .._formats.home_config import CONFIG_FILE, MAX_CONFIG_BYTES, HomeConfig, parse_home_config
+from .artifact import find_enclosing
 from .index import ABSENT, UNKNOWN, observe_index_schema
 
 _DEFAULT_NAME = ".microsandbox"
@@ -128,10 +129,11 @@ def is_indexed(home: Home, directory: str) -> bool:
 def require_writable(home: Home, path: str) -> None:
     """Check that writing or removing something at a path does not meddle with what microsandbox keeps for itself.
 
-    That is the sandboxes, the image cache, the database and the locks, and the managed store of a later generation.
+    That is the sandboxes, the image cache, the database and the locks, and the managed store of a later generation. Nor
+    is a snapshot a place for anything else: whoever removes it removes that, too.
 
     Raises:
-        StateError: The path is one of the former, or lies in one.
+        StateError: The path is one of the former, or lies in one or in a snapshot.
         UnsupportedError: The path lies in the managed store of a home of a later or unknown generation.
     """
     real = os.path.realpath(path)
@@ -139,6 +141,9 @@ def require_writable(home: Home, path: str) -> None:
     for directory in map(os.path.realpath, kept):
         if os.path.commonpath([directory, real]) == directory:
             raise StateError(f"{path} lies in {directory}, which microsandbox keeps for itself", path=path)
+    snapshot = find_enclosing(path)
+    if snapshot is not None:
+        raise StateError(f"{path} lies in the snapshot {snapshot}, and would go with it", path=path, snapshot=snapshot)
     if home.generation != G1 and is_managed(home, path):
         raise UnsupportedError(
             f"home {home.path} is of generation {home.generation}, this collection writes G1 snapshots and leaves its"

@@ -124,6 +124,29 @@ def test_an_export_does_not_write_into_what_microsandbox_keeps(unpack_home: Call
         run(export_snapshot, later, snapshot="first", path=str(later / "cache/x.tar.zst"))
 
 
+@pytest.mark.parametrize("place", ["first.tar", "archives/first.tar"])
+def test_an_export_does_not_write_into_a_snapshot_that_may_be_removed(home: Path, place: str) -> None:
+    (home / "snapshots/second/archives").mkdir()
+    (home / "linked").symlink_to(home / "snapshots")
+    for store in ("snapshots", "linked"):
+        with pytest.raises(
+            StateError, match="lies in the snapshot .*/snapshots/second, and would go with it"
+        ) as caught:
+            run(export_snapshot, home, snapshot="first", path=f"{home}/{store}/second/{place}")
+        assert caught.value.facts["snapshot"] == str(home / "snapshots/second")
+    assert list(home.rglob("*.tar")) == []
+
+
+def test_what_goes_with_a_snapshot_that_is_none_of_its_files_is_told(home: Path) -> None:
+    (home / "snapshots/second/notes.txt").touch()
+    task = Task(params={**DEFAULTS, "home": str(home), "name": "second"}, check_mode=True, now_ns=1)
+    remove_snapshots(task, task.observe_home())
+    assert task.warnings == [f"{home}/snapshots/second has 'notes.txt' besides the snapshot, which goes with it"]
+    task = Task(params={**DEFAULTS, "home": str(home), "name": "child"}, check_mode=True, now_ns=1)
+    remove_snapshots(task, task.observe_home())
+    assert task.warnings == []
+
+
 def test_strict_fails_when_the_named_snapshot_is_not_there(home: Path) -> None:
     assert run(inspect_directory, home, name="gone")["snapshots"] == []
     with pytest.raises(StateError, match="there is no snapshot gone"):
