@@ -147,7 +147,8 @@ def test_what_cannot_be_meant_is_refused_and_removes_nothing(
 def test_an_approved_plan_is_applied_and_again(
     ansible: Ansible, machine: Path, home: Path, line: dict[str, str]
 ) -> None:
-    approved = [line["mid"], line["old"], "sha256:" + "0" * 64]
+    # As a survey gives them.
+    approved = f"{line['mid']}, {line['old']}\n" + "sha256:" + "0" * 64 + "\n"
     rules = {**MINE, "keep_last": 1, "keep_labels": ["pinned"]}
     run_role_four_times(ansible, machine, ROLE, home=home, **rules, approved=approved)
     assert names(home) == line.keys() - {"mid", "old"}
