@@ -73,6 +73,8 @@ options:
     description:
       - Fail when a directory among the snapshots is none, when the content of a verified one differs, or when there
         is no snapshot with the O(name), O(path) or O(digest) that the task gives.
+      - Fail when the O(dir), the O(snapshots_dir) or the O(home) that the task gives is not there. A home without
+        snapshots is no failure.
       - A snapshot without recorded integrity is no failure. It is V(not_recorded), because nothing is known of it.
       - Without it, such are reported in RV(invalid) and RV(snapshots[].upper.integrity.state).
     type: bool

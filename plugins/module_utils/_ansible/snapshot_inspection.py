@@ -58,6 +58,7 @@ def inspect_directory(task: Task, home: Home) -> dict[str, Any]:
     unreadable_paths = {entry.path for entry in unreadable}
     selected = [artifact for artifact in selected if artifact.path not in unreadable_paths]
     if task.params["strict"]:
+        _require_place(task, home, directory)
         _require_found(task, directory, bool(selected or invalid))
         _require_sound(invalid, states)
     images = PinnedImages(home)
@@ -126,6 +127,20 @@ def _is_selected(task: Task, descriptor: Descriptor) -> bool:
     if params["source_sandbox"] not in (None, descriptor.source_sandbox):
         return False
     return bool(params["labels"].items() <= dict(descriptor.labels).items())
+
+
+def _require_place(task: Task, home: Home, directory: str) -> None:
+    """Check that the home and the directory which the task names are there; a home may have no snapshots yet.
+
+    Raises:
+        StateError: One of them is not.
+    """
+    params = task.params
+    is_named = params["dir"] is not None or params["snapshots_dir"] is not None
+    if is_named and not os.path.isdir(directory):
+        raise StateError(f"there is no directory {directory}", path=directory)
+    if not is_named and params["home"] is not None and params["path"] is None and not home.exists:
+        raise StateError(f"there is no home {home.path}", path=home.path)
 
 
 def _require_found(task: Task, directory: str, is_found: bool) -> None:

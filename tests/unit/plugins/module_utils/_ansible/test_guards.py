@@ -156,6 +156,18 @@ def test_strict_fails_when_the_named_snapshot_is_not_there(home: Path) -> None:
     assert len(run(inspect_directory, home, digest=FIRST, strict=True)["snapshots"]) == 1
 
 
+def test_strict_fails_where_there_is_nothing_to_look_at(home: Path, tmp_path: Path) -> None:
+    typo = tmp_path / "typo"
+    for places in ({"dir": str(typo)}, {"snapshots_dir": str(typo)}):
+        assert run(inspect_directory, home, **places)["snapshots"] == []
+        with pytest.raises(StateError, match=f"there is no directory {typo}"):
+            run(inspect_directory, home, **places, strict=True)
+    with pytest.raises(StateError, match=f"there is no home {typo}"):
+        run(inspect_directory, typo, strict=True)
+    typo.mkdir()
+    assert run(inspect_directory, typo, strict=True)["snapshots"] == []
+
+
 @pytest.mark.parametrize("patience", [float("nan"), float("inf"), -1])
 def test_a_patience_that_never_ends_is_refused(home: Path, patience: float) -> None:
     with pytest.raises(RequestError, match="lock_timeout is"):
