@@ -28,6 +28,10 @@ attributes:
     details: Moves no byte. Without O(checksum), the file is hashed on the host.
   diff_mode:
     support: full
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
+    details: The file moves in pieces, each a call of its own. With C(async) the task fails, in check mode too.
 options:
   src:
     description:

@@ -29,6 +29,10 @@ attributes:
     details: Moves no byte, but checks for free space, and hashes a file on the controller that would be moved.
   diff_mode:
     support: full
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
+    details: The file moves in pieces, each a call of its own. With C(async) the task fails, in check mode too.
 options:
   dest:
     description:
