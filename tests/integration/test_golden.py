@@ -114,3 +114,10 @@ def test_a_builder_that_is_not_one_host_by_its_name_is_refused_before_anything_i
     assert run.states() == {}
     assert changes(before, list_tree(fleet.machine / "builder")) == []
     assert not fleet.machine.joinpath("store").exists()
+
+
+def test_a_builder_that_is_nowhere_is_named(fleet: DistributionFleet) -> None:
+    run = golden(fleet, publish_host="nosuch", snapshot_publish_store=fleet.machine / "store")
+    assert run.exit_status != 0
+    assert "publish_host is nosuch, and no host of the inventory has this name" in run.printed
+    assert run.states() == {}
