@@ -320,7 +320,7 @@ def test_a_long_download_from_a_server_without_ranges_ends_and_says_how_far_it_i
 ) -> None:
     server.has_ranges, server.bytes_per_second = False, len(CONTENT) // 14
     options = {"url": f"{server.url}/a", "dest": machine / "golden.tar.zst", "checksum": CHECKSUM}
-    run = ansible.play(task("archive_transfer", **options))
+    run = ansible.play(task("archive_transfer", **options), vars={"microsandbox_progress_interval": 3})
     (result,) = run.results
     assert not result["failed"], result
     assert (machine / "golden.tar.zst").read_bytes() == CONTENT
