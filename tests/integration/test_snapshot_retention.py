@@ -129,7 +129,8 @@ def test_answers_of_a_survey_are_understood(ansible: Ansible, home: Path, line: 
         ({"keep_last": 1, "select_name": "*"}, "the selection says nothing about whose snapshots may be removed"),
         (MINE, "there is no keep rule"),
         ({**MINE, "keep_within": "a month"}, "keep.within is 'a month', expected a duration"),
-        ({**MINE, "keep_last": "three"}, "keep_last"),
+        ({**MINE, "keep_last": "three"}, "keep.last is 'three', expected a whole number"),
+        ({**MINE, "keep_last": ""}, "there is no keep rule"),
         ({**MINE, "keep_last": 1, "group_by": ["sandbox"]}, "group_by has 'sandbox'"),
     ],
 )

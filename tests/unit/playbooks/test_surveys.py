@@ -17,6 +17,7 @@ _SURVEYS = sorted(_CHECKOUT.glob("playbooks/*.survey.json"))
 _TEXTS = {"text", "textarea", "password"}
 _NUMBERS = {"integer": int, "float": float}
 _CHOICES = {"multiplechoice", "multiselect"}
+_NEVER_EMPTY = {"int", "float", "bool", "dict"}
 
 
 def _questions(path: Path) -> list[dict[str, Any]]:
@@ -56,3 +57,11 @@ def test_every_answer_is_read(path: Path) -> None:
     specs = [_CHECKOUT / "roles" / role / "meta/argument_specs.yml" for role in roles]
     read = playbook + "".join(spec.read_text(encoding="utf-8") for spec in specs if spec.exists())
     assert [q["variable"] for q in _questions(path) if not re.search(rf"\b{q['variable']}\b", read)] == []
+
+
+@pytest.mark.parametrize("path", _SURVEYS, ids=lambda path: path.name)
+def test_what_may_be_left_empty_is_a_variable_that_takes_nothing_for_an_answer(path: Path) -> None:
+    specs = "".join(spec.read_text(encoding="utf-8") for spec in _CHECKOUT.glob("roles/*/meta/argument_specs.yml"))
+    types = dict(re.findall(r"^      (\w+):\n(?:        .*\n|\n)*?        type: (\w+)$", specs, re.MULTILINE))
+    optional = [q["variable"] for q in _questions(path) if not q["required"]]
+    assert {variable: types[variable] for variable in optional if types[variable] in _NEVER_EMPTY} == {}
