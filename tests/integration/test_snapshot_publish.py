@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -236,9 +238,34 @@ def test_a_snapshot_that_stays_is_published_though_its_sandbox_runs(
 ) -> None:
     run_role(ansible, ROLE, **builder.asked(store=machine / "elsewhere"))
     builder.set_status("Running")
-    run_role_four_times(ansible, machine, ROLE, **builder.asked(stop=True, recreate="never"))
+    as_it_is = builder.asked(stop=True, recreate="never", labels={"team": "another"})
+    *dummy, again = run_role_four_times(ansible, machine, ROLE, **as_it_is)
+    assert facts(again)["snapshot_publish_release"]["labels"] == {}
     assert builder.calls == []
     assert len(builder.kept()) == 3
+
+
+def test_a_capture_that_is_bound_to_fail_stops_no_sandbox(ansible: Ansible, machine: Path, builder: Builder) -> None:
+    builder.set_status("Running")
+    damaged = builder.home / "snapshots/second/upper.ext4"
+    os.truncate(damaged, damaged.stat().st_size - 4096)
+    later = make_home(machine / "later", "0.7.11")
+    change_database(later, [("UPDATE sandbox SET status = 'Running' WHERE name = 'base'", ())])
+    wishes: list[tuple[dict[str, Any], str]] = [
+        ({"name": "second"}, "upper.ext4 has"),
+        ({"home": later}, f"home {later} is of generation G3"),
+        ({"name": "first"}, "/snapshots/first has descendants, which would lose their parent"),
+    ]
+    tasks = [each for wish, dummy in wishes for each in role_tasks(ROLE, True, **builder.asked(stop=True, **wish))]
+    before = list_tree(machine)
+    checked = runs_of(ansible.play(*[{**each, "ignore_errors": True} for each in tasks]))
+    applied = run_role(ansible, ROLE, **builder.asked(stop=True, name="first"))
+    for results, (dummy, why) in zip((*checked, applied), (*wishes, wishes[-1])):
+        told = next(result["msg"] for result in results if result["failed"])
+        assert told.startswith("sandbox base is not stopped for a capture as ")
+        assert why in told
+    assert builder.calls == []
+    assert changes(before, list_tree(machine)) == []
 
 
 def test_a_sandbox_whose_capture_fails_runs_again(ansible: Ansible, builder: Builder) -> None:
@@ -276,9 +303,11 @@ def test_one_that_takes_too_long_to_stop_is_started_again(ansible: Ansible, buil
     builder.set_status("Running")
     builder.make("stop", lead_to="Draining")
     results = run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=12))
-    (failure,) = [result for result in results if result["failed"]]
-    assert failure["attempts"] == 12
-    assert failure["sandboxes"][0]["status"] == "Draining"
+    (look, failure) = [result for result in results if result["failed"]]
+    assert look["attempts"] == 12
+    assert look["sandboxes"][0]["status"] == "Draining"
+    assert "sandbox base was stopped by " in failure["msg"]
+    assert "after 12 looks is Draining; a capture needs one that is at rest" in failure["msg"]
     assert builder.calls == ["stop base", "start base"]
     assert builder.status == "Running"
     assert builder.kept() == set()
@@ -287,10 +316,11 @@ def test_one_that_takes_too_long_to_stop_is_started_again(ansible: Ansible, buil
 def test_one_that_cannot_be_looked_at_is_started_again(ansible: Ansible, builder: Builder) -> None:
     builder.set_status("Running")
     builder.make("stop", hide=True)
-    results = run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=2))
-    (failure,) = [result for result in results if result["failed"]]
+    results = run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=6))
+    (look, failure) = [result for result in results if result["failed"]]
+    assert look["attempts"] == 6
+    assert "after 6 looks nothing is known of it: " in failure["msg"]
     assert "is no sound SQLite database" in failure["msg"]
-    assert failure["attempts"] == 2
     assert builder.calls == ["stop base", "start base"]
     assert builder.status == "Running"
     assert builder.kept() == set()
@@ -300,7 +330,7 @@ def test_one_that_can_neither_be_looked_at_nor_started_is_no_secret(ansible: Ans
     builder.set_status("Running")
     builder.make("stop", hide=True)
     builder.make("start", say="no memory left")
-    told = message(run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=2)))
+    told = message(run_role(ansible, ROLE, **builder.asked(stop=True, stop_timeout=6)))
     assert "sandbox base was stopped for its capture and may be still down" in told
     assert "ended with 1, no memory left" in told
     assert builder.calls == ["stop base", "start base"]
@@ -329,7 +359,9 @@ def test_what_neither_runs_nor_rests_is_not_touched(ansible: Ansible, builder: B
 @pytest.mark.parametrize("store", ["http://127.0.0.1:9/releases", "/dev/null/releases"])
 def test_a_store_that_is_out_of_reach_stops_no_sandbox(ansible: Ansible, builder: Builder, store: str) -> None:
     builder.set_status("Running")
-    assert message(run_role(ansible, ROLE, **builder.asked(stop=True, store=store)))
+    results = run_role(ansible, ROLE, **builder.asked(stop=True, store=store))
+    assert message(results)
+    assert ("cannot be reached" in json.dumps(results[-1])) == store.startswith("http")
     assert builder.calls == []
     assert builder.status == "Running"
 
@@ -353,6 +385,28 @@ def test_a_release_never_changes(ansible: Ansible, builder: Builder) -> None:
     told = message(run_role(ansible, ROLE, **builder.asked()))
     assert "without its image, and a release never changes" in told
     assert changes(before, list_tree(builder.store)) == []
+
+
+def test_a_release_does_not_get_its_ancestors_afterwards(ansible: Ansible, builder: Builder) -> None:
+    wish = builder.asked(name="child", recreate="never")
+    bare, whole = role_tasks(ROLE, **wish), role_tasks(ROLE, **wish, with_parents=True)
+    published, refused = runs_of(ansible.play(*bare, *whole))
+    assert facts(published)["snapshot_publish_release"]["archive"]["snapshots"] == 1
+    assert "and without its ancestors, and a release never changes" in message(refused)
+    shutil.rmtree(builder.store)
+    for results in runs_of(ansible.play(*whole, *bare)):
+        assert facts(results)["snapshot_publish_release"]["archive"]["snapshots"] == 2
+
+
+def test_commands_may_be_text(ansible: Ansible, builder: Builder) -> None:
+    builder.set_status("Running")
+    wish = builder.asked(stop=True)
+    wish |= {f"{verb}_command": f"'{wish[f'{verb}_command'][0]}' {verb} base" for verb in ("stop", "start")}
+    checked, applied = runs_of(ansible.play(*role_tasks(ROLE, True, **wish), *role_tasks(ROLE, False, **wish)))
+    shown = " ".join(str(result.get("msg")) for result in checked)
+    assert f"would be stopped by {wish['stop_command']}, and started again by {wish['start_command']}" in shown
+    assert facts(applied)["snapshot_publish_changed"]
+    assert builder.calls == ["stop base", "start base"]
 
 
 def test_an_archive_without_a_record_gets_one(ansible: Ansible, machine: Path, builder: Builder) -> None:

@@ -109,7 +109,10 @@ def test_no_record_names_an_archive_that_did_not_arrive_and_the_next_run_brings_
     setattr(http, trouble, r"PUT .*\.tar\.zst")
     run, results = play(ansible, wish)
     assert run.exit_status != 0
-    assert results[-1]["failed"], results[-1]
+    said = {"refused": "answers 507 to the archive", "truncated": "answers 201 to the archive"}
+    assert said[trouble] in results[-1]["msg"]
+    assert ("answers 404 when asked what it has of it" in results[-1]["msg"]) == (trouble == "refused")
+    assert (" bytes then" in results[-1]["msg"]) == (trouble == "truncated")
     assert {path for path in kept_by(http) if path.endswith(".json")} == set()
     assert len(left_over(builder)) == 1
     setattr(http, trouble, None)
