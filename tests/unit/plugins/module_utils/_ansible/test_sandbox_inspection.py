@@ -52,7 +52,7 @@ def failing(path: Path, call: str, error: str) -> list[str]:
 def test_a_sandbox_with_a_name_that_no_file_can_have_is_told(collections_path: Path, home: Path) -> None:
     usual = inspect(collections_path, home)
     name = "x" * 300
-    with contextlib.closing(sqlite3.connect(home / "db/msb.db")) as connection, connection:
+    with contextlib.closing(sqlite3.connect(home / "db/msb.db", isolation_level=None)) as connection:
         connection.execute("UPDATE sandbox SET name = ? WHERE name = 'base'", (name,))
     found = inspect(collections_path, home)
     obstacle = found.pop(name)["obstacle"]
