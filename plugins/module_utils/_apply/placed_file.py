@@ -9,9 +9,8 @@ import os
 import stat
 
 from .._core.errors import IntegrityError, StateError
-from .._disk.locking import wait_for_lock
+from .._disk.locking import leads_to, wait_for_lock
 from .._disk.partial_file import PartialFile
-from .._disk.partial_names import leads_to
 from .._disk.sparse_file import BUFFER_BYTES, read_at
 from .._plan.placed_file import RemoveFile, WantedFile
 from .._plan.plan import Plan

@@ -119,15 +119,15 @@ def try_lock_file(file: LockFile) -> int | None:
             if not try_lock(fd, file.is_shared):
                 return None
             # Whoever prunes lock files may have removed it before it was locked.
-            if _is_at(fd, file.path):
+            if leads_to(file.path, fd):
                 opened.pop_all()
                 return fd
 
 
-def _is_at(fd: int, path: str) -> bool:
-    """Return whether a lock file is still the one that others find: a lock on a removed one keeps nobody out."""
+def leads_to(name: str, fd: int, dir_fd: int | None = None) -> bool:
+    """Return whether a name still leads to an open file: a lock on what was renamed or removed keeps nobody out."""
     try:
-        return os.path.samestat(os.fstat(fd), os.lstat(path))
+        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
     except FileNotFoundError:
         return False
 

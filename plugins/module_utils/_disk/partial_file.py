@@ -21,8 +21,7 @@ from .._core.errors import StateError
 from .digest_record import record_digest
 from .directories import adopt_owner
 from .linux import start_writeback
-from .locking import wait_for_lock
-from .partial_names import leads_to
+from .locking import leads_to, wait_for_lock
 from .place import require_space
 from .sparse_file import BUFFER_BYTES, Traffic, read_at, write_at
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 
-from .locking import try_lock
+from .locking import leads_to, try_lock
 
 PARTIAL_PREFIX = ".sandboxops-partial-"
 
@@ -63,14 +63,6 @@ def sweep_partials(directory: str, names: list[str]) -> list[str]:
             finally:
                 os.close(fd)
     return swept
-
-
-def leads_to(name: str, fd: int, dir_fd: int | None = None) -> bool:
-    """Return whether a name still leads to an open file, which who held its lock may have renamed or removed."""
-    try:
-        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=dir_fd, follow_symlinks=False))
-    except FileNotFoundError:
-        return False
 
 
 def _prefix_of(target: str) -> str:
